@@ -1,0 +1,94 @@
+#include "place/spread.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+static double weight_of(const struct model_spread *rule, const char *value)
+{
+    int64_t n = 1;
+
+    if (!rule->weights)
+        return 1;
+    const char *text = map_get(rule->weights, value);
+    if (!text || !str_to_i64(text, 0, 1000000, &n))
+        return 0;
+    return (double)n;
+}
+
+void spread_table_init(struct spread_table *t, const struct model_spread *rule, const struct place_input *in,
+                       const bool *candidate)
+{
+    VEC(struct spread_domain) domains = {0};
+    struct map *index = map_new(NULL);
+
+    *t = (struct spread_table){.rule = rule, .domain_of = xcalloc(in->nhosts, sizeof(int))};
+    for (size_t h = 0; h < in->nhosts; h++) {
+        const char *value = map_get(in->hosts[h].labels, rule->topology_key);
+        t->domain_of[h] = -1;
+        if (!value)
+            continue;
+        size_t at = (size_t)(uintptr_t)map_get(index, value);
+        if (!at) {
+            struct spread_domain d = {.value = value};
+            vec_push(&domains, d);
+            at = domains.len;
+            map_set(index, value, (void *)(uintptr_t)at);
+        }
+        t->domain_of[h] = (int)(at - 1);
+        if (candidate[h])
+            domains.items[at - 1].open = true;
+    }
+    map_free(index);
+    t->domains = domains.items;
+    t->ndomains = domains.len;
+
+    double sum = 0;
+    for (size_t d = 0; d < t->ndomains; d++)
+        if (t->domains[d].open)
+            sum += weight_of(rule, t->domains[d].value);
+    for (size_t d = 0; d < t->ndomains; d++)
+        t->domains[d].target = sum > 0 ? weight_of(rule, t->domains[d].value) * in->replicas / sum : 0;
+}
+
+void spread_table_release(struct spread_table *t)
+{
+    free(t->domains);
+    free(t->domain_of);
+    *t = (struct spread_table){0};
+}
+
+void spread_add(struct spread_table *t, size_t host, int32_t n)
+{
+    if (t->domain_of[host] >= 0)
+        t->domains[t->domain_of[host]].count += n;
+}
+
+static double height(const struct spread_table *t, int domain, int32_t delta)
+{
+    const struct spread_domain *d = &t->domains[domain];
+    double own = d->count + delta - (t->rule->weights ? d->target : 0), lowest = own;
+
+    for (size_t i = 0; i < t->ndomains; i++) {
+        if (!t->domains[i].open || (int)i == domain)
+            continue;
+        double other = t->domains[i].count - (t->rule->weights ? t->domains[i].target : 0);
+        if (other < lowest)
+            lowest = other;
+    }
+    return own - lowest;
+}
+
+double spread_excess(const struct spread_table *t, size_t host, int32_t delta)
+{
+    if (t->domain_of[host] < 0)
+        return 0;
+    double above = height(t, t->domain_of[host], delta) - t->rule->max_skew;
+    return above > 1e-9 ? above : 0;
+}
+
+double spread_height(const struct spread_table *t, size_t host)
+{
+    return t->domain_of[host] < 0 ? 1e9 : height(t, t->domain_of[host], 0);
+}
