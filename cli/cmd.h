@@ -56,6 +56,7 @@ struct cmd_opt {
     const char *bare;           /* the value when the option is given without one (then only `--x=y` sets another) */
     int64_t min, max;
     bool negative; /* OPT_DURATION: negative values are allowed */
+    bool seconds;  /* OPT_DURATION: a bare number counts as seconds */
     bool hidden;   /* not in help */
 };
 #define OPT_TABLE_END {NULL, 0, OPT_END, 0, NULL, NULL, NULL}
@@ -99,7 +100,7 @@ struct cmd_globals {
     int64_t verbosity;
     bool help;
 };
-extern const struct cmd_opt cmd_global_opts[];
+extern const struct cmd_opt cmd_global_opts[]; /* offsets into struct cmd_globals */
 
 struct cmd_ctx {
     const struct cmd_entry *entry;
@@ -109,12 +110,13 @@ struct cmd_ctx {
     void *options; /* the command's own struct */
     int argc;      /* positional arguments */
     char **argv;   /* NULL-ended, borrowed */
-    struct loop *loop; /* made on demand: cmd_loop() */
-    struct kube_client *client; /* made on demand: cmd_client() */
-    struct kube_config *config; /* made on demand: cmd_config() */
+    struct loop *loop;           /* made on demand: cmd_loop() */
+    struct kubeconfig *kubeconfig; /* made on demand by cmd_config() */
+    struct kube_config *config;  /* made on demand: cmd_config() */
+    struct kube_client *client;  /* made on demand: cmd_client() */
     char **given; /* names of the options on the command line */
-    struct loop_signal *on_int, *on_term;
     bool failed;  /* something was reported by cmd_report(): the exit code is 1 at least */
+    bool usage;   /* the error is about the command line: the hint at --help follows it */
 };
 
 struct loop *cmd_loop(struct cmd_ctx *c);
@@ -139,7 +141,9 @@ void cmd_flush(void);
 /* One line of talk on stderr, newline added; control characters made visible. stdout is flushed before it. */
 void cmd_note(const char *fmt, ...) _printf_(1, 2);
 
-/* The table of all commands (main.c), NULL-ended. */
-extern const struct cmd_entry *const cmd_table[];
+/* The whole program: parses, dispatches, prints the error; returns the exit code. table: NULL-ended. */
+int cmd_main(const struct cmd_entry *const *table, int argc, char **argv);
+/* The table cmd_main() was given. */
+const struct cmd_entry *const *cmd_table(void);
 
 #endif

@@ -1,0 +1,197 @@
+#include "cli/cmd.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/kubeconfig.h"
+
+#define G(member) offsetof(struct cmd_globals, member)
+
+const struct cmd_opt cmd_global_opts[] = {
+    {"as", 0, OPT_STRING, G(as), "USER", NULL, "Act as this user (impersonation)"},
+    {"as-group", 0, OPT_LIST, G(as_groups), "GROUP", NULL, "Act as a member of this group; repeatable"},
+    {"as-uid", 0, OPT_STRING, G(as_uid), "UID", NULL, "Act with this user id"},
+    {"certificate-authority", 0, OPT_STRING, G(certificate_authority), "FILE", NULL,
+     "Certificate file of the authority that signed the server's certificate"},
+    {"client-certificate", 0, OPT_STRING, G(client_certificate), "FILE", NULL, "Client certificate file"},
+    {"client-key", 0, OPT_STRING, G(client_key), "FILE", NULL, "Client key file"},
+    {"cluster", 0, OPT_STRING, G(cluster), "NAME", NULL, "Cluster entry of the kubeconfig to use"},
+    {"context", 0, OPT_STRING, G(context), "NAME", NULL, "Context of the kubeconfig to use"},
+    {"help", 'h', OPT_FLAG, G(help), NULL, NULL, "Show the help of the command"},
+    {"insecure-skip-tls-verify", 0, OPT_FLAG, G(insecure), NULL, NULL,
+     "Do not check the server's certificate: the connection is not safe"},
+    {"kubeconfig", 0, OPT_STRING, G(kubeconfig), "FILE", NULL,
+     "The kubeconfig file; else $KUBECONFIG, else ~/.kube/config"},
+    {"namespace", 'n', OPT_STRING, G(namespace), "NAME", NULL, "Namespace to work in; else the one of the context"},
+    {"request-timeout", 0, OPT_DURATION, G(request_timeout_ns), NULL, NULL,
+     "How long one request may take (\"5s\"); 0 = no limit", .seconds = true},
+    {"server", 's', OPT_STRING, G(server), "URL", NULL, "Address of the Kubernetes API server"},
+    {"tls-server-name", 0, OPT_STRING, G(tls_server_name), "NAME", NULL,
+     "Name the server's certificate must be made out to"},
+    {"token", 0, OPT_STRING, G(token), "TOKEN", NULL, "Bearer token for the API server"},
+    {"user", 0, OPT_STRING, G(user), "NAME", NULL, "User entry of the kubeconfig to use"},
+    {"v", 'v', OPT_INT, G(verbosity), "LEVEL", "0",
+     "How much to tell about requests: 6 lines, 7 headers, 8 bodies, 9 whole bodies", .min = 0, .max = 10},
+    OPT_TABLE_END,
+};
+
+bool cmd_given(const struct cmd_ctx *c, const char *name)
+{
+    return c->given && strv_has(c->given, name);
+}
+
+struct loop *cmd_loop(struct cmd_ctx *c)
+{
+    if (!c->loop)
+        c->loop = loop_new();
+    return c->loop;
+}
+
+int cmd_config(struct cmd_ctx *c, const struct kube_config **ret, struct err **err)
+{
+    const struct cmd_globals *g = &c->globals;
+    const struct kube_overrides overrides = {
+        .context = g->context,
+        .cluster = g->cluster,
+        .user = g->user,
+        .namespace = g->namespace,
+        .server = g->server,
+        .token = g->token,
+        .certificate_authority = g->certificate_authority,
+        .client_certificate = g->client_certificate,
+        .client_key = g->client_key,
+        .tls_server_name = g->tls_server_name,
+        .as = g->as,
+        .as_uid = g->as_uid,
+        .as_groups = g->as_groups,
+        .insecure = g->insecure,
+    };
+
+    if (!c->kubeconfig) {
+        int r = kubeconfig_load(g->kubeconfig, &c->kubeconfig, err);
+        if (r < 0)
+            return r;
+    }
+    if (!c->config) {
+        int r = kubeconfig_resolve(c->kubeconfig, &overrides, &c->config, err);
+        if (r < 0)
+            return r;
+    }
+    if (ret)
+        *ret = c->config;
+    return 0;
+}
+
+static void print_trace(void *arg _unused_, const char *line)
+{
+    cmd_note("%s", line);
+}
+
+static void print_warning(void *arg _unused_, const char *text)
+{
+    cmd_note("Warning: %s", text);
+}
+
+int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err)
+{
+    if (!c->client) {
+        int64_t ms = c->globals.request_timeout_ns / 1000000;
+        struct kube_client_options options = {
+            .timeout_ms = cmd_given(c, "request-timeout") ? (c->globals.request_timeout_ns ? (ms ? ms : 1) : -1) : 0,
+            .verbosity = (int)c->globals.verbosity,
+            .trace = c->globals.verbosity ? print_trace : NULL,
+            .warning = print_warning,
+        };
+        int r = cmd_config(c, NULL, err);
+        if (r < 0)
+            return r;
+        r = kube_client_new(cmd_loop(c), c->config, &options, &c->client, err);
+        if (r < 0)
+            return r;
+    }
+    if (ret)
+        *ret = c->client;
+    return 0;
+}
+
+const char *cmd_namespace(const struct cmd_ctx *c)
+{
+    if (!str_empty(c->globals.namespace))
+        return c->globals.namespace;
+    return c->config && !str_empty(c->config->namespace) ? c->config->namespace : "default";
+}
+
+int cmd_usage(struct cmd_ctx *c, struct err **err, const char *fmt, ...)
+{
+    va_list ap;
+
+    c->usage = true;
+    va_start(ap, fmt);
+    err_setv(err, ERR_INVALID, fmt, ap);
+    va_end(ap);
+    return ERR_INVALID;
+}
+
+void cmd_report(struct cmd_ctx *c, struct err **e)
+{
+    _cleanup_free_ char *text = kube_err_text(*e);
+    _cleanup_free_ char *shown = str_escape_control(text, true);
+
+    cmd_flush();
+    fprintf(stderr, "%s\n", shown);
+    err_free(*e);
+    *e = NULL;
+    c->failed = true;
+}
+
+/* Output */
+
+/* What a program killed by SIGPIPE leaves behind: whoever reads our output has gone, nobody wants to hear more. */
+enum { EXIT_BROKEN_PIPE = 128 + 13 };
+
+static void check_stdout(bool failed)
+{
+    if (!failed)
+        return;
+    if (errno == EPIPE)
+        _exit(EXIT_BROKEN_PIPE);
+    fprintf(stderr, "error: cannot write to standard output: %s\n", strerror(errno));
+    _exit(1);
+}
+
+void cmd_out(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    int r = vfprintf(stdout, fmt, ap);
+    va_end(ap);
+    check_stdout(r < 0);
+}
+
+void cmd_out_buf(const struct buf *b)
+{
+    if (b->len)
+        check_stdout(fwrite(b->data, 1, b->len, stdout) != b->len);
+}
+
+void cmd_flush(void)
+{
+    check_stdout(fflush(stdout) != 0);
+}
+
+void cmd_note(const char *fmt, ...)
+{
+    _cleanup_free_ char *text = NULL, *shown = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = xvasprintf(fmt, ap);
+    va_end(ap);
+    shown = str_escape_control(text, true);
+    cmd_flush();
+    fprintf(stderr, "%s\n", shown);
+}

@@ -1,0 +1,35 @@
+/*
+ * Aligned text columns as kubectl prints them: three spaces between, at least PRINT_MIN_COLUMN wide, the last cell of a line not padded.
+ * Cells are cut at their first line break ("..." then), control characters are made visible.
+ *
+ * Rows are collected and written by print_table_flush(). The widths are remembered: rows flushed later (pages, watch events)
+ * line up with the earlier ones as long as they fit.
+ */
+#ifndef WASMCTL_PRINT_TABLE_H
+#define WASMCTL_PRINT_TABLE_H
+
+#include <stdbool.h>
+#include "base/buf.h"
+
+struct print_table;
+
+enum { PRINT_PADDING = 3, PRINT_MIN_COLUMN = 6 };
+
+struct print_table *print_table_new(void);
+void print_table_free(struct print_table *t);
+DEFINE_CLEANUP(struct print_table *, print_table_free)
+
+/* Appends a cell to the current row; NULL is an empty one. */
+void print_table_cell(struct print_table *t, const char *text);
+void print_table_cellf(struct print_table *t, const char *fmt, ...) _printf_(2, 3);
+void print_table_end_row(struct print_table *t);
+/* A whole row: NULL-ended cells. */
+void print_table_row(struct print_table *t, const char *first, ...) __attribute__((sentinel));
+/* Rows waiting for the next flush. */
+size_t print_table_rows(const struct print_table *t);
+/* Appends the rows to out, each line behind `indent` spaces. */
+void print_table_flush(struct print_table *t, struct buf *out, size_t indent);
+/* Forgets the widths: a new table begins. */
+void print_table_reset(struct print_table *t);
+
+#endif
