@@ -25,9 +25,14 @@ struct model_host *model_host_new(const cJSON *object)
     h->ntaints = taints.len;
     h->labels = model_string_map(json_at(object, "metadata.labels"));
     model_conditions_read(status, &h->conditions);
-    h->status_hash = status ? json_hash(status) : 0;
     if (json_str(status, "lastSeen"))
         time_parse_rfc3339(json_str(status, "lastSeen"), &h->last_seen_ns, NULL);
+    if (status) {
+        cJSON *copy = cJSON_Duplicate(status, true);
+        json_del(copy, "lastSeen");
+        h->status_hash = json_hash(copy);
+        cJSON_Delete(copy);
+    }
     return h;
 }
 

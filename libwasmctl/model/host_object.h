@@ -12,7 +12,7 @@ struct model_host {
     size_t ntaints;
     struct map *labels; /* metadata.labels */
     struct model_conditions conditions;
-    uint64_t status_hash;
+    uint64_t status_hash; /* of status without lastSeen */
     int64_t last_seen_ns;
 };
 struct model_host *model_host_new(const cJSON *object);

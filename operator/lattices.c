@@ -1,0 +1,461 @@
+#include "operator/lattices.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/gvr.h"
+#include "operator/links.h"
+#include "operator/rec.h"
+#include "operator/sweep.h"
+
+enum { LINKS_REFRESH_MS = 60 * 1000, LINKS_RETRY_MS = 5 * 1000 };
+
+struct op_lattice *op_lattice_get(const struct op *op, const char *name)
+{
+    return map_get(op->lats, name);
+}
+
+bool op_lattice_usable(const struct op_lattice *l)
+{
+    return l && l->lat && l->connected && lat_synced(l->lat);
+}
+
+const struct op_host *op_lattice_host(const struct op_lattice *l, const char *host_id)
+{
+    return map_get(l->hosts, host_id);
+}
+
+static void host_free(void *p)
+{
+    struct op_host *h = p;
+
+    map_free(h->labels);
+    map_free(h->units);
+    free(h);
+}
+
+/* Labels */
+
+static bool rule_matches(const struct model_label_rule *r, const struct lat_host *h)
+{
+    if (r->host_id && strcasecmp(r->host_id, h->id) != 0)
+        return false;
+    if (r->friendly_name && !streq(r->friendly_name, h->friendly_name))
+        return false;
+    if (r->hostname_regex && !links_regex_matches(r->hostname_regex, h->hostname))
+        return false;
+    if (r->label_key) {
+        const char *value = map_get(h->labels, r->label_key);
+        if (!value || (r->label_value && !streq(value, r->label_value)))
+            return false;
+    }
+    return true;
+}
+
+static void add_label(struct map *labels, const char *key, const char *value)
+{
+    _cleanup_free_ char *legal = model_label_key(key);
+
+    if (legal)
+        map_set(labels, legal, model_label_value(value));
+}
+
+static struct map *merged_labels(const struct lat_host *h, const struct model_lattice *object)
+{
+    struct map *labels = map_new(free);
+
+    for (struct map_iter it = {0}; map_next(h->labels, &it);)
+        add_label(labels, it.key, it.value ? it.value : "");
+    for (size_t i = 0; object && i < object->nrules; i++) {
+        if (!rule_matches(&object->rules[i], h))
+            continue;
+        for (struct map_iter it = {0}; map_next(object->rules[i].labels, &it);)
+            add_label(labels, it.key, it.value);
+    }
+    return labels;
+}
+
+static uint64_t hash_labels(const struct map *labels)
+{
+    cJSON *o = model_string_map_json(labels);
+    uint64_t hash = json_hash(o);
+
+    cJSON_Delete(o);
+    return hash;
+}
+
+/* Host changes */
+
+static uint64_t hash_unit(const char *image, uint32_t count, bool healthy, const struct map *annotations)
+{
+    uint64_t h = str_hash64(image, strlen(image), STR_HASH64_INIT);
+    const char *owner = map_get(annotations, MODEL_OWNER), *revision = map_get(annotations, MODEL_REVISION);
+
+    h = str_hash64(&count, sizeof(count), h);
+    h = str_hash64(&healthy, sizeof(healthy), h);
+    if (owner)
+        h = str_hash64(owner, strlen(owner), h);
+    return revision ? str_hash64(revision, strlen(revision), h) : h;
+}
+
+static void set_hash(struct map *m, const char *id, uint64_t hash)
+{
+    uint64_t *p = xmalloc(sizeof(*p));
+
+    *p = hash;
+    map_set(m, id, p);
+}
+
+static struct map *unit_hashes(const struct lat_host *h, uint32_t *ret_load)
+{
+    struct map *m = map_new(free);
+
+    *ret_load = 0;
+    for (size_t i = 0; i < h->ncomponents; i++) {
+        const struct lat_component *c = &h->components[i];
+        set_hash(m, c->id, hash_unit(c->image, c->count, true, c->annotations));
+        *ret_load += 1;
+    }
+    for (size_t i = 0; i < h->nproviders; i++) {
+        const struct lat_provider *p = &h->providers[i];
+        set_hash(m, p->id, hash_unit(p->image, 1, p->healthy, p->annotations));
+    }
+    return m;
+}
+
+/* Units whose id appeared, went or changed on this host. */
+static void enqueue_changed_units(struct op_lattice *l, const struct map *before, const struct map *after)
+{
+    for (struct map_iter it = {0}; map_next(after, &it);) {
+        const uint64_t *old = map_get(before, it.key), *now = it.value;
+        if (!old || *old != *now)
+            sweep_enqueue_id(l, it.key);
+    }
+    for (struct map_iter it = {0}; map_next(before, &it);)
+        if (!map_has(after, it.key))
+            sweep_enqueue_id(l, it.key);
+}
+
+static void on_host_changed(void *arg, const struct lat_host *h)
+{
+    struct op_lattice *l = arg;
+    struct op_host *mine = map_get(l->hosts, h->id);
+    bool is_new = !mine;
+
+    if (is_new) {
+        mine = xcalloc(1, sizeof(*mine));
+        mine->units = map_new(free);
+        mine->labels = map_new(free);
+        map_set(l->hosts, h->id, mine);
+    }
+    struct map *labels = merged_labels(h, op_lattice_object(l->op, l->name));
+    uint64_t labels_hash = hash_labels(labels);
+    map_free(mine->labels);
+    mine->labels = labels;
+
+    bool state_changed = is_new || lat_host_alive(mine->state) != lat_host_alive(h->state) ||
+                         (mine->state == LAT_HOST_SUSPECT) != (h->state == LAT_HOST_SUSPECT);
+    if (lat_host_dead(h->state)) {
+        if (!mine->dead_since_ms)
+            mine->dead_since_ms = loop_now_ms(l->op->loop);
+    } else {
+        mine->dead_since_ms = 0;
+    }
+    struct map *units = unit_hashes(h, &mine->load);
+    struct map *before = mine->units;
+    mine->units = units;
+    if (state_changed || labels_hash != mine->labels_hash)
+        op_enqueue_lattice(l->op, l->name);
+    else
+        enqueue_changed_units(l, before, units);
+    map_free(before);
+    if (h->has_inventory && lat_host_alive(h->state) && lat_synced(l->lat))
+        sweep_host(l, h);
+
+    if (!is_new && mine->state != h->state)
+        log_info("host state changed", "lattice", l->name, "host", h->id, "reason", lat_host_reason(h->state), NULL);
+    mine->state = h->state;
+    mine->labels_hash = labels_hash;
+    _cleanup_free_ char *key = xasprintf("%s/%s", l->name, h->id);
+    wq_add(l->op->q_host, key);
+    wq_add(l->op->q_lattice, l->name);
+}
+
+void op_lattice_relabel(struct op_lattice *l, const struct model_lattice *object)
+{
+    for (struct map_iter it = {0}; l->lat && lat_host_next(l->lat, &it);) {
+        const struct lat_host *h = it.value;
+        struct op_host *mine = map_get(l->hosts, h->id);
+        if (!mine)
+            continue;
+        struct map *labels = merged_labels(h, object);
+        uint64_t hash = hash_labels(labels);
+        map_free(mine->labels);
+        mine->labels = labels;
+        if (hash == mine->labels_hash)
+            continue;
+        mine->labels_hash = hash;
+        _cleanup_free_ char *key = xasprintf("%s/%s", l->name, h->id);
+        wq_add(l->op->q_host, key);
+        op_enqueue_lattice(l->op, l->name);
+    }
+}
+
+/* Connection */
+
+static void on_connection(void *arg, bool connected, const struct err *err)
+{
+    struct op_lattice *l = arg;
+
+    l->connected = connected;
+    xstr_replace(&l->disconnected_why, connected ? NULL : err_text(err));
+    if (connected)
+        log_info("lattice connected", "lattice", l->name, NULL);
+    else
+        log_warn("lattice is not connected", "lattice", l->name, "error", err_text(err), NULL);
+    if (!connected)
+        l->links_known = false;
+    wq_add(l->op->q_lattice, l->name);
+    op_enqueue_lattice(l->op, l->name);
+}
+
+static void on_synced(void *arg)
+{
+    struct op_lattice *l = arg;
+
+    log_info("lattice synced", "lattice", l->name, NULL);
+    /* Config may have been lost with the server's storage: it is put again where it is needed. */
+    map_clear(l->configs);
+    op_lattice_refresh_links(l);
+    wq_add(l->op->q_lattice, l->name);
+    for (struct map_iter it = {0}; lat_host_next(l->lat, &it);) {
+        const struct lat_host *h = it.value;
+        if (h->has_inventory && lat_host_alive(h->state))
+            sweep_host(l, h);
+    }
+    op_enqueue_lattice(l->op, l->name);
+}
+
+static void on_event(void *arg, const struct lat_event *e)
+{
+    struct op_lattice *l = arg;
+
+    switch (e->kind) {
+    case LAT_EVENT_LINK_SET:
+    case LAT_EVENT_LINK_DELETED:
+    case LAT_EVENT_LINK_FAILED:
+        op_lattice_refresh_links(l);
+        break;
+    case LAT_EVENT_CONFIG_DELETED:
+        if (map_del(l->configs, e->subject))
+            op_enqueue_lattice(l->op, l->name);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_links(void *arg, const struct lat_link *links, size_t n, const struct err *err)
+{
+    struct op_lattice *l = arg;
+
+    l->links_op = NULL;
+    if (err) {
+        log_debug("cannot read links", "lattice", l->name, "error", err_text(err), NULL);
+        loop_timer_start(l->links_timer, LINKS_RETRY_MS);
+        return;
+    }
+    bool changed = !l->links_known || !links_equal(l->links, l->nlinks, links, n);
+    links_free(l->links, l->nlinks);
+    l->links = links_copy(links, n);
+    l->nlinks = n;
+    l->links_known = true;
+    if (l->links_stale) {
+        l->links_stale = false;
+        op_lattice_refresh_links(l);
+    } else {
+        loop_timer_start(l->links_timer, LINKS_REFRESH_MS);
+    }
+    if (changed) {
+        sweep_links(l);
+        op_enqueue_lattice(l->op, l->name);
+    }
+}
+
+static void refresh_links_now(void *arg)
+{
+    op_lattice_refresh_links(arg);
+}
+
+void op_lattice_refresh_links(struct op_lattice *l)
+{
+    if (!l->lat || !l->connected)
+        return;
+    if (l->links_op) {
+        l->links_stale = true;
+        return;
+    }
+    loop_timer_stop(l->links_timer);
+    l->links_op = lat_links(l->lat, on_links, l);
+}
+
+/* Secrets of the connection */
+
+static char *secret_value(const cJSON *secret, const char *key)
+{
+    const cJSON *value = json_get(json_get(secret, "data"), key);
+    char *data = NULL;
+    size_t len;
+
+    if (!cJSON_IsString(value) || str_base64_decode(value->valuestring, &data, &len) < 0)
+        return NULL;
+    return data;
+}
+
+static void on_secret(void *arg, const struct kube_response *response, const struct err *err)
+{
+    struct op_secret_wait *wait = arg;
+    struct op_lattice *l = wait->lattice;
+    bool tls = wait->tls;
+    _cleanup_json_ cJSON *secret = NULL;
+    struct err *e = NULL;
+
+    l->secret_requests[tls] = NULL;
+    const struct model_lattice *object = op_lattice_object(l->op, l->name);
+    if (!object)
+        return;
+    const struct model_secret_ref *ref = tls ? &object->tls : &object->credentials;
+    if (err)
+        e = err_copy(err);
+    else
+        json_parse(response->body, response->len, "secret", &secret, &e);
+    if (secret && tls) {
+        l->tls_ca = secret_value(secret, "ca.crt");
+        l->tls_cert = secret_value(secret, "tls.crt");
+        l->tls_key = secret_value(secret, "tls.key");
+        if (!l->tls_ca && !l->tls_cert)
+            err_set(&e, ERR_INVALID, "it has neither ca.crt nor tls.crt");
+    } else if (secret) {
+        const char *key = ref->key ? ref->key : "user.creds";
+        l->credentials = secret_value(secret, key);
+        if (!l->credentials)
+            err_set(&e, ERR_INVALID, "it has no key \"%s\"", key);
+    }
+    if (e) {
+        xstr_replace(&l->problem, NULL);
+        l->problem = xasprintf("secret %s/%s: %s", ref->namespace ? ref->namespace : "default", ref->name, err_text(e));
+        err_free(e);
+        wq_add_after(l->op->q_lattice, l->name, 10 * 1000);
+    }
+    wq_add(l->op->q_lattice, l->name);
+}
+
+/* True when the secret is here or not needed. */
+static bool have_secret(struct op_lattice *l, const struct model_secret_ref *ref, bool tls)
+{
+    bool here = tls ? l->tls_ca || l->tls_cert : l->credentials != NULL;
+
+    if (!ref->name || here)
+        return true;
+    if (l->secret_requests[tls])
+        return false;
+    const struct kube_resource *secrets = kube_builtin_find("secrets");
+    _cleanup_free_ char *path = kube_path(secrets, ref->namespace ? ref->namespace : "default", ref->name, NULL);
+    l->secret_waits[tls] = (struct op_secret_wait){.lattice = l, .tls = tls};
+    struct kube_call call = {.method = "GET", .path = path, .done = on_secret, .arg = &l->secret_waits[tls]};
+    l->secret_requests[tls] = kube_do(l->op->client, &call);
+    return false;
+}
+
+static void try_open(struct op_lattice *l, const struct model_lattice *object)
+{
+    struct err *e = NULL;
+    struct lat_options options = {
+        .driver = object->driver,
+        .name = object->meta.name,
+        .id = object->id,
+        .bus = {.servers = object->servers,
+                .name = "wasm-operator",
+                .credentials = l->credentials,
+                .ca_pem = l->tls_ca,
+                .cert_pem = l->tls_cert,
+                .key_pem = l->tls_key},
+        .js_domain = object->js_domain,
+        .probe_interval_ms = object->probe_interval_ms,
+        .unreachable_after_ms = object->unreachable_after_ms,
+        .connection = on_connection,
+        .synced = on_synced,
+        .host_changed = on_host_changed,
+        .event = on_event,
+        .arg = l,
+    };
+
+    if (lat_open(l->op->loop, &options, &l->lat, &e) < 0) {
+        free(l->problem);
+        l->problem = xstrdup(err_text(e));
+        err_free(e);
+        return;
+    }
+    xstr_replace(&l->problem, NULL);
+    if (!l->disconnected_why)
+        l->disconnected_why = xstrdup("connecting");
+}
+
+struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *object)
+{
+    struct op_lattice *l = op_lattice_get(op, object->meta.name);
+
+    if (l && l->connection_hash != object->connection_hash) {
+        log_info("lattice connection settings changed", "lattice", l->name, NULL);
+        op_lattice_close(op, object->meta.name);
+        l = NULL;
+    }
+    if (!l) {
+        l = xcalloc(1, sizeof(*l));
+        l->op = op;
+        l->name = xstrdup(object->meta.name);
+        l->connection_hash = object->connection_hash;
+        l->hosts = map_new(host_free);
+        l->configs = map_new(NULL);
+        l->operations = map_new(links_task_free);
+        l->links_timer = loop_timer_new(op->loop, refresh_links_now, l);
+        map_set(op->lats, l->name, l);
+    }
+    if (l->lat || object->problem)
+        return l;
+    bool credentials = have_secret(l, &object->credentials, false), tls = have_secret(l, &object->tls, true);
+    if (credentials && tls)
+        try_open(l, object);
+    return l;
+}
+
+void op_lattice_free(void *p)
+{
+    struct op_lattice *l = p;
+
+    for (size_t i = 0; i < ARRAY_LEN(l->secret_requests); i++)
+        kube_req_cancel(l->secret_requests[i]);
+    map_free(l->operations);
+    lat_op_cancel(l->links_op);
+    loop_timer_free(l->links_timer);
+    lat_close(l->lat);
+    links_free(l->links, l->nlinks);
+    map_free(l->hosts);
+    map_free(l->configs);
+    free(l->credentials);
+    free(l->tls_ca);
+    free(l->tls_cert);
+    free(l->tls_key);
+    free(l->problem);
+    free(l->disconnected_why);
+    free(l->name);
+    free(l);
+}
+
+void op_lattice_close(struct op *op, const char *name)
+{
+    rec_units_cancel_lattice(op, name);
+    map_del(op->lats, name);
+}

@@ -1,0 +1,58 @@
+/* The lattices the operator is connected to: one for each Lattice object. */
+#ifndef WASMCTL_OPERATOR_LATTICES_H
+#define WASMCTL_OPERATOR_LATTICES_H
+
+#include "operator/op.h"
+
+/* What the operator knows of a host beyond the lattice's own table. */
+struct op_host {
+    struct map *labels; /* reported and by rule, made legal; char * values */
+    struct map *units;  /* component and provider ids of the last look -> hash, to tell what changed */
+    enum lat_host_state state;
+    uint64_t labels_hash;
+    int64_t dead_since_ms; /* 0 = alive */
+    uint32_t load;         /* replicas of all actors there */
+};
+
+struct op_secret_wait {
+    struct op_lattice *lattice;
+    bool tls;
+};
+
+struct op_lattice {
+    struct op *op;
+    char *name;
+    struct lattice *lat; /* NULL while it cannot be opened */
+    char *problem;       /* why it is NULL */
+    uint64_t connection_hash;
+    bool connected;
+    char *disconnected_why;
+    struct map *hosts; /* host id -> struct op_host * */
+
+    /* Links as the lattice has them; refreshed on sync, on link events and now and then. */
+    struct lat_link *links;
+    size_t nlinks;
+    bool links_known, links_stale;
+    struct lat_op *links_op;
+    struct loop_timer *links_timer;
+
+    struct map *configs;     /* names known to be in the lattice */
+    struct map *operations;  /* "config/<name>", "link/<source>/..." -> struct lattice_task *: under way */
+    struct kube_req *secret_requests[2]; /* credentials, TLS */
+    struct op_secret_wait secret_waits[2];
+    char *credentials, *tls_ca, *tls_cert, *tls_key;
+};
+
+struct op_lattice *op_lattice_get(const struct op *op, const char *name);
+/* Creates or re-creates the connection as the object says, or reports in *ret_wait that a secret is on its way. */
+struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *object);
+void op_lattice_close(struct op *op, const char *name);
+void op_lattice_free(void *l);
+/* Connected and every host judged. */
+bool op_lattice_usable(const struct op_lattice *l);
+const struct op_host *op_lattice_host(const struct op_lattice *l, const char *host_id);
+/* Recomputes labels of all hosts after the rules changed. */
+void op_lattice_relabel(struct op_lattice *l, const struct model_lattice *object);
+void op_lattice_refresh_links(struct op_lattice *l);
+
+#endif

@@ -1,0 +1,251 @@
+#include "operator/links.h"
+
+#include <inttypes.h>
+#include <regex.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "operator/unit.h"
+
+#define CONFIG_PREFIX "wasmctl-"
+enum {
+    CLUSTER_LEN = sizeof(CONFIG_PREFIX) - 1 + 8 + 1,
+    OWNER_PREFIX_LEN = CLUSTER_LEN + 16 + 1,
+};
+
+static struct lat_link copy_one(const struct lat_link *l)
+{
+    return (struct lat_link){
+        .source = xstrdup(l->source),
+        .target = xstrdup(l->target),
+        .name = xstrdup(l->name),
+        .wit_namespace = xstrdup(l->wit_namespace),
+        .wit_package = xstrdup(l->wit_package),
+        .interfaces = strv_copy(l->interfaces),
+        .source_config = strv_copy(l->source_config),
+        .target_config = strv_copy(l->target_config),
+    };
+}
+
+struct lat_link *links_copy(const struct lat_link *links, size_t n)
+{
+    struct lat_link *copy = xcalloc(n, sizeof(*copy));
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = copy_one(&links[i]);
+    return copy;
+}
+
+void links_free(struct lat_link *links, size_t n)
+{
+    for (size_t i = 0; links && i < n; i++)
+        lat_link_release(&links[i]);
+    free(links);
+}
+
+bool links_equal(const struct lat_link *a, size_t na, const struct lat_link *b, size_t nb)
+{
+    if (na != nb)
+        return false;
+    for (size_t i = 0; i < na; i++) {
+        bool found = false;
+        for (size_t k = 0; k < nb && !found; k++)
+            found = lat_link_same(&a[i], &b[k]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+bool links_same_slot(const struct lat_link *a, const struct lat_link *b)
+{
+    return streq(a->source, b->source) && streq(a->name, b->name) && streq(a->wit_namespace, b->wit_namespace) &&
+           streq(a->wit_package, b->wit_package);
+}
+
+char *links_owner_prefix(const char *owner)
+{
+    uint64_t cluster = str_hash64(owner, strcspn(owner, "/"), STR_HASH64_INIT);
+
+    return xasprintf(CONFIG_PREFIX "%08" PRIx32 "-%016" PRIx64 "-", (uint32_t)(cluster ^ cluster >> 32),
+                     str_hash64(owner, strlen(owner), STR_HASH64_INIT));
+}
+
+bool links_same_cluster(const char *a, const char *b)
+{
+    return strncmp(a, b, CLUSTER_LEN) == 0;
+}
+
+char *links_config_name(const char *owner, const struct map *values)
+{
+    _cleanup_free_ char *prefix = links_owner_prefix(owner);
+    _cleanup_json_ cJSON *o = model_string_map_json(values);
+
+    return xasprintf("%s%016" PRIx64, prefix, json_hash(o));
+}
+
+static const char *own_config(char *const *names)
+{
+    for (size_t i = 0; names && names[i]; i++)
+        if (str_starts(names[i], CONFIG_PREFIX) && strlen(names[i]) == OWNER_PREFIX_LEN + 16)
+            return names[i];
+    return NULL;
+}
+
+char *links_owner_of(const struct lat_link *link)
+{
+    const char *name = own_config(link->source_config);
+
+    if (!name)
+        name = own_config(link->target_config);
+    return name ? xstrndup(name, OWNER_PREFIX_LEN) : NULL;
+}
+
+bool links_owned_by(const struct lat_link *link, const char *owner_prefix)
+{
+    _cleanup_free_ char *owner = links_owner_of(link);
+
+    return owner && streq(owner, owner_prefix);
+}
+
+/* Operations */
+
+struct task {
+    struct op_lattice *lattice;
+    struct lat_op *op;
+    char *key;  /* in lattice->operations */
+    char *unit; /* NULL if none */
+    enum model_kind kind;
+    char *config; /* name, for a config put */
+    struct lat_link *then; /* one link to put afterwards, NULL if none */
+    const char *what;
+};
+
+void links_task_free(void *p)
+{
+    struct task *t = p;
+
+    lat_op_cancel(t->op);
+    links_free(t->then, 1);
+    free(t->key);
+    free(t->unit);
+    free(t->config);
+    free(t);
+}
+
+bool links_busy(const struct op_lattice *l, const char *operation)
+{
+    return map_has(l->operations, operation);
+}
+
+static struct task *task_begin(struct op_lattice *l, char *key, const char *what, enum model_kind kind,
+                               const char *unit)
+{
+    if (links_busy(l, key)) {
+        free(key);
+        return NULL;
+    }
+    struct task *t = xcalloc(1, sizeof(*t));
+    *t = (struct task){.lattice = l, .key = key, .kind = kind, .unit = xstrdup_null(unit), .what = what};
+    map_set(l->operations, key, t);
+    return t;
+}
+
+static char *slot_key(const struct lat_link *link)
+{
+    return xasprintf("link/%s/%s/%s/%s", link->source, link->wit_namespace, link->wit_package, link->name);
+}
+
+static void on_task_done(void *arg, const struct err *err)
+{
+    struct task *t = arg;
+    struct op_lattice *l = t->lattice;
+    bool is_link = !t->config;
+
+    t->op = NULL;
+    if (err)
+        log_warn("lattice operation failed", "operation", t->what, "lattice", l->name, "key", t->key, "error",
+                 err_text(err), NULL);
+    else if (t->config)
+        map_set(l->configs, t->config, l);
+    if (t->unit)
+        unit_note_call(l->op, t->kind, t->unit, t->key, err);
+    struct lat_link *then = err ? NULL : TAKE_PTR(t->then);
+    _cleanup_free_ char *unit = xstrdup_null(t->unit);
+    enum model_kind kind = t->kind;
+    _cleanup_free_ char *key = xstrdup(t->key);
+    map_del(l->operations, key);
+    if (then) {
+        links_put(l, then, kind, unit);
+        links_free(then, 1);
+        return;
+    }
+    if (is_link)
+        op_lattice_refresh_links(l);
+    else if (unit && !err)
+        op_enqueue(l->op, kind, unit);
+}
+
+void links_config_put(struct op_lattice *l, const char *name, const struct map *values, enum model_kind kind,
+                      const char *unit)
+{
+    struct task *t = task_begin(l, xasprintf("config/%s", name), "config put", kind, unit);
+
+    if (!t)
+        return;
+    t->config = xstrdup(name);
+    t->op = lat_config_put(l->lat, name, values, on_task_done, t);
+}
+
+static void on_config_deleted(void *arg, const struct err *err)
+{
+    struct task *t = arg;
+
+    t->op = NULL;
+    if (err)
+        log_debug("config delete failed", "key", t->key, "error", err_text(err), NULL);
+    _cleanup_free_ char *key = xstrdup(t->key);
+    map_del(t->lattice->operations, key);
+}
+
+void links_config_del(struct op_lattice *l, const char *name)
+{
+    map_del(l->configs, name);
+    struct task *t = task_begin(l, xasprintf("config/%s", name), "config delete", MODEL_ACTOR, NULL);
+    if (t)
+        t->op = lat_config_del(l->lat, name, on_config_deleted, t);
+}
+
+void links_put(struct op_lattice *l, const struct lat_link *link, enum model_kind kind, const char *unit)
+{
+    struct task *t = task_begin(l, slot_key(link), "link put", kind, unit);
+
+    if (t)
+        t->op = lat_link_put(l->lat, link, on_task_done, t);
+}
+
+void links_del(struct op_lattice *l, const struct lat_link *link, const struct lat_link *then, enum model_kind kind,
+               const char *unit)
+{
+    struct task *t = task_begin(l, slot_key(link), "link delete", kind, unit);
+
+    if (!t)
+        return;
+    t->then = then ? links_copy(then, 1) : NULL;
+    t->op = lat_link_del(l->lat, link, on_task_done, t);
+}
+
+bool links_regex_matches(const char *pattern, const char *text)
+{
+    _cleanup_free_ char *anchored = xasprintf("^(%s)$", pattern);
+    regex_t re;
+
+    if (!text || regcomp(&re, anchored, REG_EXTENDED | REG_NOSUB) != 0)
+        return false;
+    bool matches = regexec(&re, text, 0, NULL, 0) == 0;
+    regfree(&re);
+    return matches;
+}

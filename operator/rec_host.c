@@ -1,0 +1,247 @@
+/* Mirrors hosts of lattices as LatticeHost objects. Keys: "lattice/host id" for a host that was seen, "/object name" for an
+ * object. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "kube/gvr.h"
+#include "operator/lattices.h"
+#include "operator/rec.h"
+
+enum { LAST_SEEN_WRITE_MS = 60 * 1000, LIST_MOST = 500 };
+
+static void on_written(void *arg _unused_, const struct kube_response *response _unused_, const struct err *err)
+{
+    if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT)
+        log_warn("cannot write a LatticeHost", "error", err_text(err), NULL);
+}
+
+static char *object_name(const char *host_id)
+{
+    char *name = xstrdup(host_id);
+
+    for (char *p = name; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return name;
+}
+
+static const char *ready_status(enum lat_host_state s)
+{
+    if (s == LAT_HOST_READY || s == LAT_HOST_BUSY)
+        return "True";
+    return lat_host_dead(s) ? "False" : "Unknown";
+}
+
+static void owner_of(const struct map *annotations, cJSON *o)
+{
+    const char *owner = map_get(annotations, MODEL_OWNER), *revision = map_get(annotations, MODEL_REVISION);
+
+    if (owner)
+        json_set_str(o, "owner", owner);
+    if (revision)
+        json_set_str(o, "revision", revision);
+}
+
+static cJSON *host_status(const struct lat_host *h, const struct model_host *object)
+{
+    static const struct model_conditions none = {0};
+    const struct model_conditions *before = object ? &object->conditions : &none;
+    cJSON *status = cJSON_CreateObject(), *list;
+    int64_t now = time_now_ns();
+    char stamp[TIME_RFC3339_LEN];
+
+    json_set_str(status, "friendlyName", h->friendly_name);
+    if (*h->hostname)
+        json_set_str(status, "hostname", h->hostname);
+    json_set_str(status, "version", h->version);
+    json_put(status, "labels", model_string_map_json(h->labels));
+    if (h->cpu_percent >= 0)
+        json_set_int(status, "resources.cpuPercent", (int64_t)(h->cpu_percent + 0.5));
+    if (h->memory_total >= 0)
+        json_set_int(status, "resources.memoryTotal", h->memory_total);
+    if (h->memory_free >= 0)
+        json_set_int(status, "resources.memoryFree", h->memory_free);
+    if (h->http_port)
+        json_set_int(status, "httpPort", h->http_port);
+
+    list = cJSON_CreateArray();
+    for (size_t i = 0; i < h->ncomponents && i < LIST_MOST; i++) {
+        cJSON *o = json_object("componentID", h->components[i].id, "image", h->components[i].image, NULL);
+        json_set_int(o, "concurrency", h->components[i].count);
+        owner_of(h->components[i].annotations, o);
+        cJSON_AddItemToArray(list, o);
+    }
+    json_set(status, "actors", list);
+    json_set_int(status, "actorCount", (int64_t)h->ncomponents);
+    list = cJSON_CreateArray();
+    for (size_t i = 0; i < h->nproviders && i < LIST_MOST; i++) {
+        cJSON *o = json_object("providerID", h->providers[i].id, "image", h->providers[i].image, NULL);
+        json_set_bool(o, "healthy", h->providers[i].healthy);
+        owner_of(h->providers[i].annotations, o);
+        cJSON_AddItemToArray(list, o);
+    }
+    json_set(status, "providers", list);
+    json_set_int(status, "providerCount", (int64_t)h->nproviders);
+
+    list = cJSON_CreateArray();
+    _cleanup_free_ char *message = xasprintf("the host is %s", lat_host_alive(h->state) ? "answering" : "not answering");
+    model_condition_add(list, before, "Ready", ready_status(h->state), lat_host_reason(h->state), message, 0, now);
+    json_set(status, "conditions", list);
+    json_set_str(status, "lastSeen", time_rfc3339(now, 0, stamp));
+    return status;
+}
+
+/* Hash without lastSeen: that alone is written once a minute at most. */
+static uint64_t hash_without_seen(const cJSON *status)
+{
+    _cleanup_json_ cJSON *copy = cJSON_Duplicate(status, true);
+
+    json_del(copy, "lastSeen");
+    return json_hash(copy);
+}
+
+static void write_object(struct op *op, const struct op_lattice *l, const struct lat_host *h, const char *name)
+{
+    const struct op_host *mine = op_lattice_host(l, h->id);
+    _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "LatticeHost", NULL);
+
+    json_set_str(o, "metadata.name", name);
+    json_set(o, "metadata.labels", model_string_map_json(mine ? mine->labels : h->labels));
+    json_set_str(o, "spec.lattice", l->name);
+    json_set_str(o, "spec.hostID", h->id);
+    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, name, NULL, o, on_written, NULL);
+}
+
+static bool labels_written(const struct op_host *mine, const struct model_host *object)
+{
+    for (struct map_iter it = {0}; mine && map_next(mine->labels, &it);)
+        if (!streq_null(it.value, map_get(object->labels, it.key)))
+            return false;
+    return true;
+}
+
+static void write_status(struct op *op, const struct model_host *object, cJSON *status)
+{
+    _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "LatticeHost", NULL);
+
+    json_set_str(o, "metadata.name", object->meta.name);
+    json_set(o, "status", status);
+    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, object->meta.name, "status", o, on_written,
+             NULL);
+}
+
+static void delete_object(struct op *op, const char *name)
+{
+    const struct kube_resource *r = kube_builtin_kind(MODEL_API_VERSION, "LatticeHost");
+    _cleanup_free_ char *path = kube_path(r, NULL, name, NULL);
+    struct kube_call call = {.method = "DELETE", .path = path, .done = on_written};
+
+    log_info("forgetting host", "host", name, NULL);
+    kube_do(op->client, &call);
+}
+
+static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat_host *h, const char *key)
+{
+    _cleanup_free_ char *name = object_name(h->id);
+    const struct model_host *object = kube_informer_get(op->hosts, name);
+    const struct op_host *mine = op_lattice_host(l, h->id);
+
+    if (lat_host_dead(h->state) && mine && mine->dead_since_ms) {
+        int64_t left = mine->dead_since_ms + op->options->forget_host_ms - loop_now_ms(op->loop);
+        if (left <= 0 && !(object && object->unschedulable)) {
+            if (object)
+                delete_object(op, name);
+            _cleanup_free_ char *id = xstrdup(h->id);
+            map_del(l->hosts, id);
+            lat_host_forget(l->lat, id);
+            wq_done(op->q_host, key, WQ_OK);
+            return;
+        }
+    }
+    if (!object || !streq(object->lattice, l->name) || !labels_written(mine, object)) {
+        write_object(op, l, h, name);
+        /* The object comes back by the watch, and with it this key: then its status is written. */
+        if (!object) {
+            wq_done_after(op->q_host, key, 5000);
+            return;
+        }
+    }
+    /* Nothing is known while our own link is down: the last truth stays. */
+    if (h->state != LAT_HOST_UNJUDGED && (h->has_inventory || lat_host_dead(h->state))) {
+        cJSON *status = host_status(h, object);
+        bool changed = hash_without_seen(status) != object->status_hash;
+        int64_t age_ms = (time_now_ns() - object->last_seen_ns) / 1000000;
+        if (changed || (lat_host_alive(h->state) && age_ms >= LAST_SEEN_WRITE_MS))
+            write_status(op, object, status);
+        else
+            cJSON_Delete(status);
+    }
+    wq_done_after(op->q_host, key, LAST_SEEN_WRITE_MS);
+}
+
+/* An object whose host is not in the lattice's table: it died before this process started, or the lattice is gone. */
+static void reconcile_absent(struct op *op, const struct model_host *object, const char *key)
+{
+    const struct op_lattice *l = op_lattice_get(op, object->lattice);
+
+    if (!op_lattice_object(op, object->lattice)) {
+        delete_object(op, object->meta.name);
+        wq_done(op->q_host, key, WQ_OK);
+        return;
+    }
+    if (!op_lattice_usable(l)) {
+        wq_done_after(op->q_host, key, 5000);
+        return;
+    }
+    int64_t silent_ms = (time_now_ns() - object->last_seen_ns) / 1000000;
+    if (silent_ms >= op->options->forget_host_ms && !object->unschedulable) {
+        delete_object(op, object->meta.name);
+        wq_done(op->q_host, key, WQ_OK);
+        return;
+    }
+    const struct model_condition *ready = model_condition_find(&object->conditions, "Ready");
+    if (!ready || !streq(ready->status, "False")) {
+        cJSON *status = cJSON_CreateObject(), *list = cJSON_CreateArray();
+        char stamp[TIME_RFC3339_LEN];
+        model_condition_add(list, &object->conditions, "Ready", "False", "NotSeen",
+                            "the host has not shown itself since the operator started", 0, time_now_ns());
+        json_set(status, "conditions", list);
+        json_set_str(status, "lastSeen", time_rfc3339(object->last_seen_ns, 0, stamp));
+        write_status(op, object, status);
+    }
+    wq_done_after(op->q_host, key, LAST_SEEN_WRITE_MS);
+}
+
+void rec_host(void *arg, const char *key)
+{
+    struct op *op = arg;
+    const char *slash = strchr(key, '/');
+
+    if (slash && slash != key) {
+        _cleanup_free_ char *name = xstrndup(key, (size_t)(slash - key));
+        struct op_lattice *l = op_lattice_get(op, name);
+        const struct lat_host *h = l && l->lat ? lat_host_get(l->lat, slash + 1) : NULL;
+        if (h)
+            reconcile_live(op, l, h, key);
+        else
+            wq_done(op->q_host, key, WQ_OK);
+        return;
+    }
+    const struct model_host *object = slash ? kube_informer_get(op->hosts, slash + 1) : NULL;
+    if (!object) {
+        wq_done(op->q_host, key, WQ_OK);
+        return;
+    }
+    struct op_lattice *l = op_lattice_get(op, object->lattice);
+    const struct lat_host *h = l && l->lat ? lat_host_get(l->lat, object->host_id) : NULL;
+    if (h) {
+        _cleanup_free_ char *live = xasprintf("%s/%s", object->lattice, object->host_id);
+        wq_add(op->q_host, live);
+        wq_done(op->q_host, key, WQ_OK);
+        return;
+    }
+    reconcile_absent(op, object, key);
+}

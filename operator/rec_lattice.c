@@ -1,0 +1,185 @@
+#include <math.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "kube/gvr.h"
+#include "operator/lattices.h"
+#include "operator/rec.h"
+
+enum { TOPOLOGY_VALUES_MOST = 64, RTT_WRITE_MS = 60 * 1000 };
+
+/* Hosts that count for topology: by every label key that is used by a rule or is a usual one. */
+static bool is_topology_key(const struct model_lattice *object, const char *key)
+{
+    static const char *const usual[] = {"cloud", "region", "zone", "topology.kubernetes.io/region",
+                                        "topology.kubernetes.io/zone"};
+
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+        if (streq(key, usual[i]))
+            return true;
+    for (size_t i = 0; i < object->nrules; i++)
+        if (map_has(object->rules[i].labels, key))
+            return true;
+    return false;
+}
+
+struct tally {
+    char *key, *value;
+    int hosts, ready;
+};
+
+static int compare_tallies(const void *a, const void *b)
+{
+    const struct tally *x = a, *y = b;
+    int d = strcmp(x->key, y->key);
+
+    return d ? d : strcmp(x->value, y->value);
+}
+
+static cJSON *topology_of(const struct op_lattice *l, const struct model_lattice *object)
+{
+    VEC(struct tally) v = {0};
+
+    for (struct map_iter it = {0}; lat_host_next(l->lat, &it);) {
+        const struct lat_host *h = it.value;
+        const struct op_host *mine = op_lattice_host(l, h->id);
+        for (struct map_iter label = {0}; mine && map_next(mine->labels, &label);) {
+            size_t i = 0;
+            if (!is_topology_key(object, label.key))
+                continue;
+            while (i < v.len && !(streq(v.items[i].key, label.key) && streq(v.items[i].value, label.value)))
+                i++;
+            if (i == v.len) {
+                struct tally t = {.key = xstrdup(label.key), .value = xstrdup(label.value)};
+                vec_push(&v, t);
+            }
+            v.items[i].hosts++;
+            v.items[i].ready += h->state == LAT_HOST_READY || h->state == LAT_HOST_BUSY;
+        }
+    }
+    if (v.len)
+        qsort(v.items, v.len, sizeof(*v.items), compare_tallies);
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < v.len; i++) {
+        if (i < TOPOLOGY_VALUES_MOST) {
+            cJSON *o = json_object("key", v.items[i].key, "value", v.items[i].value, NULL);
+            json_set_int(o, "hosts", v.items[i].hosts);
+            json_set_int(o, "ready", v.items[i].ready);
+            cJSON_AddItemToArray(list, o);
+        }
+        free(v.items[i].key);
+        free(v.items[i].value);
+    }
+    free(v.items);
+    return list;
+}
+
+static void on_written(void *arg _unused_, const struct kube_response *response _unused_, const struct err *err)
+{
+    if (err && err->code != ERR_NOT_FOUND)
+        log_warn("cannot write status of a lattice", "error", err_text(err), NULL);
+}
+
+static void write_status(struct op *op, const struct op_lattice *l, const struct model_lattice *object)
+{
+    cJSON *status = cJSON_CreateObject(), *conditions = cJSON_CreateArray();
+    int64_t now = time_now_ns();
+    int hosts = 0, ready = 0;
+    bool connected = l->lat && l->connected;
+
+    for (struct map_iter it = {0}; l->lat && lat_host_next(l->lat, &it);) {
+        const struct lat_host *h = it.value;
+        hosts++;
+        ready += h->state == LAT_HOST_READY || h->state == LAT_HOST_BUSY;
+    }
+    json_set_bool(status, "connected", connected);
+    if (connected) {
+        int64_t us = lat_rtt_us(l->lat);
+        json_set_str(status, "server", lat_server(l->lat));
+        /* Whole milliseconds, so that jitter does not cause writes. */
+        if (us >= 0)
+            json_set_int(status, "rttMillis", (us + 500) / 1000);
+    }
+    json_set_int(status, "hosts.ready", ready);
+    json_set_int(status, "hosts.total", hosts);
+    if (l->lat)
+        json_set(status, "topology", topology_of(l, object));
+
+    const char *why = object->problem ? object->problem : l->problem ? l->problem : l->disconnected_why;
+    const char *reason = object->problem ? "InvalidSpec" : l->problem ? "CannotOpen" : "Disconnected";
+    int64_t generation = object->meta.generation;
+    if (connected)
+        model_condition_add(conditions, &object->conditions, "Connected", "True", "Connected", "connected to NATS",
+                            generation, now);
+    else
+        model_condition_add(conditions, &object->conditions, "Connected", "False", reason, why ? why : "connecting",
+                            generation, now);
+    _cleanup_free_ char *counts = xasprintf("%d of %d hosts ready", ready, hosts);
+    if (!connected)
+        model_condition_add(conditions, &object->conditions, "Ready", "Unknown", reason, "not connected: nothing is judged",
+                            generation, now);
+    else if (!lat_synced(l->lat))
+        model_condition_add(conditions, &object->conditions, "Ready", "Unknown", "Syncing", "hosts are being asked",
+                            generation, now);
+    else if (!ready)
+        model_condition_add(conditions, &object->conditions, "Ready", "False", "NoHosts",
+                            hosts ? counts : "no host has shown itself: start one on this lattice", generation, now);
+    else
+        model_condition_add(conditions, &object->conditions, "Ready", "True", "HostsReady", counts, generation, now);
+    _cleanup_free_ char *unused = NULL;
+    if (map_len(object->mirrors)) {
+        unused = xstrdup("not acted on: spec.imageMirrors (hosts pull from the image's own registry)");
+        model_condition_add(conditions, &object->conditions, "Unsupported", "True", "FieldsNotUsed", unused, generation,
+                            now);
+    }
+    json_set(status, "conditions", conditions);
+
+    if (json_hash(status) == object->status_hash) {
+        cJSON_Delete(status);
+        return;
+    }
+    _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "Lattice", NULL);
+    json_set_str(o, "metadata.name", object->meta.name);
+    json_set(o, "status", status);
+    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "Lattice"), NULL, object->meta.name, "status", o, on_written, NULL);
+}
+
+/* LatticeHosts of a lattice that is gone go with it. */
+static void delete_hosts_of(struct op *op, const char *lattice)
+{
+    const struct kube_resource *r = kube_builtin_kind(MODEL_API_VERSION, "LatticeHost");
+
+    for (struct map_iter it = {0}; kube_informer_next(op->hosts, &it);) {
+        const struct model_host *h = it.value;
+        if (!streq(h->lattice, lattice))
+            continue;
+        _cleanup_free_ char *path = kube_path(r, NULL, it.key, NULL);
+        struct kube_call call = {.method = "DELETE", .path = path, .done = on_written};
+        kube_do(op->client, &call);
+    }
+}
+
+void rec_lattice(void *arg, const char *key)
+{
+    struct op *op = arg;
+    const struct model_lattice *object = op_lattice_object(op, key);
+
+    if (!object || object->meta.deleted_ns) {
+        if (op_lattice_get(op, key)) {
+            log_info("lattice removed", "lattice", key, NULL);
+            op_lattice_close(op, key);
+            op_enqueue_lattice(op, key);
+        }
+        delete_hosts_of(op, key);
+        wq_done(op->q_lattice, key, WQ_OK);
+        return;
+    }
+    struct op_lattice *l = op_lattice_open(op, object);
+    if (l->lat)
+        op_lattice_relabel(l, object);
+    write_status(op, l, object);
+    wq_done_after(op->q_lattice, key, RTT_WRITE_MS);
+}

@@ -1,0 +1,327 @@
+#include "operator/plan.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+/* A deletion waits so long for a lattice that does not answer; afterwards the sweep finishes it when the lattice is back. */
+#define DELETE_PATIENCE_NS (INT64_C(5) * 60 * 1000 * 1000 * 1000)
+
+static void act(struct plan *p, struct plan_action a)
+{
+    if (p->nactions == p->cap) {
+        p->cap = p->cap ? p->cap * 2 : 8;
+        p->actions = xreallocarray(p->actions, p->cap, sizeof(*p->actions));
+    }
+    p->actions[p->nactions++] = a;
+}
+
+void plan_release(struct plan *p)
+{
+    free(p->actions);
+    place_plan_release(&p->place);
+    *p = (struct plan){0};
+}
+
+static void again_in(struct plan *p, int64_t ms)
+{
+    if (ms < 1)
+        ms = 1;
+    if (!p->again_ms || ms < p->again_ms)
+        p->again_ms = ms;
+}
+
+int32_t plan_running_on(const struct view *v, const struct view_host *h)
+{
+    if (!h->running || !h->ours)
+        return 0;
+    if (v->w->kind == MODEL_PROVIDER)
+        return 1;
+    uint32_t n = (h->count + v->w->concurrency / 2) / v->w->concurrency;
+    return n ? (int32_t)n : 1;
+}
+
+static bool is_busy(const struct view_host *h)
+{
+    return h->memory && h->memory->op;
+}
+
+static bool is_current(const struct view *v, const struct view_host *h)
+{
+    return streq(h->revision, v->revision);
+}
+
+static bool in_backoff(const struct view *v, const struct view_host *h)
+{
+    /* A failure of another revision says nothing about this one. */
+    return h->memory && h->memory->failures && h->memory->retry_ms > v->now_ms &&
+           streq_null(h->memory->failed_revision, v->revision);
+}
+
+/* Deletion */
+
+static void plan_delete(const struct view *v, struct plan *p)
+{
+    bool waiting = false;
+
+    if (!v->w->meta.has_finalizer)
+        return;
+    if (v->lattice == VIEW_LATTICE_MISSING) {
+        act(p, (struct plan_action){.kind = PLAN_FINALIZER_REMOVE, .why = "its lattice does not exist"});
+        return;
+    }
+    if (v->lattice != VIEW_LATTICE_OK) {
+        int64_t waited = v->now_ns - v->w->meta.deleted_ns;
+        if (waited >= DELETE_PATIENCE_NS)
+            act(p, (struct plan_action){.kind = PLAN_FINALIZER_REMOVE, .why = "its lattice does not answer"});
+        else
+            again_in(p, (DELETE_PATIENCE_NS - waited) / 1000000);
+        return;
+    }
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        if (is_busy(h)) {
+            waiting = true;
+            continue;
+        }
+        if (!h->running || !h->ours)
+            continue;
+        waiting = true;
+        if (in_backoff(v, h))
+            again_in(p, h->memory->retry_ms - v->now_ms);
+        else
+            act(p, (struct plan_action){.kind = PLAN_STOP, .host = h->id, .why = "deleted"});
+    }
+    if (!v->links_known) {
+        again_in(p, 1000);
+        return;
+    }
+    /* In a deletion every link of the unit is unwanted, those of the spec too. */
+    for (size_t i = 0; i < v->nunwanted; i++) {
+        act(p, (struct plan_action){.kind = PLAN_LINK_DEL, .index = i});
+        waiting = true;
+    }
+    if (waiting) {
+        again_in(p, 1000);
+        return;
+    }
+    act(p, (struct plan_action){.kind = PLAN_CONFIG_DEL});
+    act(p, (struct plan_action){.kind = PLAN_FINALIZER_REMOVE, .why = "everything of it is stopped"});
+}
+
+/* Configuration and links */
+
+static void plan_configs(const struct view *v, struct plan *p)
+{
+    p->configs_ready = !v->config_problem;
+    for (size_t i = 0; i < v->nconfigs; i++) {
+        const struct view_config *c = &v->configs[i];
+        if (c->known || (i == 0 && !map_len(c->values)))
+            continue;
+        p->configs_ready = false;
+        if (!v->config_problem)
+            act(p, (struct plan_action){.kind = PLAN_CONFIG_PUT, .index = i});
+    }
+}
+
+static void plan_links(const struct view *v, struct plan *p)
+{
+    p->links_ready = v->links_known && !v->link_problem;
+    if (!v->links_known || !p->configs_ready) {
+        p->links_ready = p->links_ready && !v->nlinks;
+        return;
+    }
+    for (size_t i = 0; i < v->nlinks; i++) {
+        const struct view_link *l = &v->links[i];
+        if (l->present && lat_link_same(l->present, &l->link))
+            continue;
+        p->links_ready = false;
+        if (l->present && l->foreign)
+            continue;
+        act(p, (struct plan_action){.kind = l->present ? PLAN_LINK_REPLACE : PLAN_LINK_PUT, .index = i});
+    }
+    /* A capability that cannot be resolved just now may still have its link: nothing is taken away meanwhile. */
+    for (size_t i = 0; !v->link_problem && i < v->nunwanted; i++)
+        act(p, (struct plan_action){.kind = PLAN_LINK_DEL, .index = i});
+}
+
+/* Placement */
+
+static void make_placement(const struct view *v, struct plan *p)
+{
+    _cleanup_free_ struct place_host *hosts = xcalloc(v->nhosts, sizeof(*hosts));
+
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        const struct model_placement_status *before = model_placement_of(v->w, h->object);
+        hosts[i] = (struct place_host){
+            .id = h->id,
+            .labels = h->labels,
+            .taints = h->taints,
+            .ntaints = h->ntaints,
+            .ready = h->state == LAT_HOST_READY || h->state == LAT_HOST_BUSY,
+            .cordoned = h->cordoned,
+            .foreign = h->running && !h->ours,
+            .backoff = in_backoff(v, h),
+            .load = h->load,
+            .current = plan_running_on(v, h),
+            .since_ns = before ? before->since_ns : v->now_ns,
+        };
+        /* What is being started counts as there: it must not be started a second time elsewhere. */
+        if (is_busy(h) && h->memory->task == UNIT_SETTING)
+            hosts[i].current = h->memory->replicas;
+        else if (is_busy(h) && h->memory->task == UNIT_STOPPING)
+            hosts[i].current = 0;
+    }
+    struct place_input in = {
+        .hosts = hosts,
+        .nhosts = v->nhosts,
+        .rules = &v->w->placement,
+        .replicas = v->w->replicas,
+        .single = v->w->kind == MODEL_PROVIDER,
+    };
+    place_plan_make(&in, &p->place);
+    for (size_t i = 0; p->place.missing > 0 && i < v->nhosts; i++)
+        if (hosts[i].backoff)
+            again_in(p, v->hosts[i].memory->retry_ms - v->now_ms);
+}
+
+static void count_replicas(const struct view *v, struct plan *p)
+{
+    p->desired = v->w->placement.daemon ? p->place.placed + p->place.missing : v->w->replicas;
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        int32_t n = plan_running_on(v, h);
+        p->running += n;
+        if (h->healthy)
+            p->ready += n;
+        if (h->healthy && is_current(v, h))
+            p->updated += n;
+        if (h->memory && h->memory->error && !is_busy(h)) {
+            p->failed_host = h->object;
+            p->error = h->memory->error;
+        }
+    }
+}
+
+/* How many replicas may be down at once: at least one, or nothing would ever move. */
+static int32_t unavailable_budget(const struct view *v, const struct plan *p)
+{
+    int32_t most = v->w->max_unavailable_percent >= 0 ? p->desired * v->w->max_unavailable_percent / 100
+                                                      : v->w->max_unavailable_abs;
+
+    return most > 0 ? most : 1;
+}
+
+static void plan_starts(const struct view *v, struct plan *p)
+{
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        int32_t want = p->place.wanted[i], have = plan_running_on(v, h);
+        if (want <= 0 || is_busy(h) || (h->running && !h->ours))
+            continue;
+        if (have && is_current(v, h) && (v->w->kind == MODEL_PROVIDER || h->count == (uint32_t)want * v->w->concurrency))
+            continue;
+        if (have && !is_current(v, h))
+            continue; /* an update: see plan_updates() */
+        if (in_backoff(v, h)) {
+            again_in(p, h->memory->retry_ms - v->now_ms);
+            continue;
+        }
+        act(p, (struct plan_action){.kind = PLAN_SET, .host = h->id, .replicas = want, .why = have ? "scale" : "start"});
+    }
+}
+
+static void plan_updates(const struct view *v, struct plan *p)
+{
+    int32_t budget = unavailable_budget(v, p), down = p->desired - p->ready;
+
+    if (v->w->paused)
+        return;
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        /* An update under way is still counted as ready while the old one serves. */
+        if (is_busy(h) && plan_running_on(v, h))
+            down += plan_running_on(v, h);
+    }
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        int32_t have = plan_running_on(v, h);
+        if (p->place.wanted[i] <= 0 || !have || is_busy(h) || is_current(v, h))
+            continue;
+        if (in_backoff(v, h)) {
+            again_in(p, h->memory->retry_ms - v->now_ms);
+            continue;
+        }
+        /* One host is always allowed when all serve, even if it holds more replicas than the budget. */
+        if (!v->w->recreate && down > 0 && down + have > budget)
+            continue;
+        act(p, (struct plan_action){
+                   .kind = PLAN_SET, .host = h->id, .replicas = p->place.wanted[i], .why = "update"});
+        down += have;
+    }
+}
+
+static void plan_stops(const struct view *v, struct plan *p)
+{
+    int32_t spare = p->ready - p->desired;
+
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        int32_t have = plan_running_on(v, h);
+        if (p->place.wanted[i] > 0 || !have || is_busy(h))
+            continue;
+        /* Replacement first: what must leave a host stays until enough serve elsewhere. */
+        if (!v->w->placement.daemon && spare < have && h->healthy)
+            continue;
+        if (in_backoff(v, h)) {
+            again_in(p, h->memory->retry_ms - v->now_ms);
+            continue;
+        }
+        const char *why = p->place.verdicts[i].keeps ? "scale down" : "moved away";
+        act(p, (struct plan_action){.kind = PLAN_STOP, .host = h->id, .why = why});
+        spare -= have;
+    }
+}
+
+static bool is_complete(const struct view *v, const struct plan *p)
+{
+    if (p->ready != p->desired || p->updated != p->desired || p->running != p->desired || p->place.missing > 0)
+        return false;
+    for (size_t i = 0; i < v->nhosts; i++)
+        if (is_busy(&v->hosts[i]))
+            return false;
+    return p->links_ready && p->configs_ready;
+}
+
+void plan_unit(const struct view *v, struct plan *ret)
+{
+    struct plan *p = ret;
+
+    *p = (struct plan){.desired = v->w->replicas};
+    if (v->w->meta.deleted_ns) {
+        plan_delete(v, p);
+        return;
+    }
+    if (!v->w->meta.has_finalizer) {
+        act(p, (struct plan_action){.kind = PLAN_FINALIZER_ADD});
+        return;
+    }
+    if (v->lattice != VIEW_LATTICE_OK)
+        return;
+    if (v->w->problem) {
+        count_replicas(v, p);
+        return;
+    }
+    plan_configs(v, p);
+    plan_links(v, p);
+    make_placement(v, p);
+    count_replicas(v, p);
+    if (p->configs_ready) {
+        plan_starts(v, p);
+        plan_updates(v, p);
+    }
+    plan_stops(v, p);
+    p->complete = is_complete(v, p);
+}

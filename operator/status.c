@@ -1,0 +1,367 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "kube/gvr.h"
+#include "operator/exec.h"
+#include "operator/lattices.h"
+
+enum { LOST_SHOWN_MOST = 16 };
+
+/* One verdict: what a condition says. */
+struct verdict {
+    const char *status, *reason;
+    char *message; /* owned */
+};
+
+static struct verdict verdict(const char *status, const char *reason, char *message)
+{
+    return (struct verdict){.status = status, .reason = reason, .message = message};
+}
+
+static const char *call_error(const struct op_unit *u, const char *prefix)
+{
+    for (struct map_iter it = {0}; map_next(u->calls, &it);)
+        if (str_starts(it.key, prefix))
+            return it.value;
+    return NULL;
+}
+
+static const char *foreign_link(const struct view *v)
+{
+    for (size_t i = 0; i < v->nlinks; i++)
+        if (v->links[i].present && v->links[i].foreign && !lat_link_same(v->links[i].present, &v->links[i].link))
+            return v->links[i].present->source;
+    return NULL;
+}
+
+static struct verdict ready_verdict(const struct op_unit *u, const struct view *v, const struct plan *p)
+{
+    const struct model_workload *w = v->w;
+    const char *text;
+
+    if (w->meta.deleted_ns)
+        return verdict("False", "Deleting", xstrdup("being deleted: stopping what runs"));
+    if (v->lattice == VIEW_LATTICE_MISSING)
+        return verdict("False", "LatticeNotFound",
+                       xasprintf("Lattice %s does not exist: create it, or correct spec.lattice", w->lattice));
+    if (v->lattice == VIEW_LATTICE_DISCONNECTED)
+        return verdict("Unknown", "LatticeDisconnected",
+                       xasprintf("lattice %s is not connected (%s): nothing is judged or changed", w->lattice,
+                                 v->lattice_why));
+    if (v->lattice == VIEW_LATTICE_SYNCING)
+        return verdict("Unknown", "LatticeSyncing", xasprintf("waiting for the hosts of lattice %s to answer", w->lattice));
+    if (w->problem)
+        return verdict("False", "InvalidSpec", xstrdup(w->problem));
+    if (v->config_problem)
+        return verdict("False", v->config_reason, xstrdup(v->config_problem));
+    if ((text = call_error(u, "config/")))
+        return verdict("False", "ConfigFailed", xasprintf("the lattice refused a configuration: %s", text));
+    if (p->ready < p->desired && p->error)
+        return verdict("False", "StartFailed",
+                       xasprintf("%d of %d replicas ready; host %s: %s", p->ready, p->desired, p->failed_host, p->error));
+    if (p->place.missing > 0)
+        return verdict("False", "NoFittingHost",
+                       xasprintf("%d of %d replicas ready; %d cannot be placed: %s", p->ready, p->desired,
+                                 p->place.missing, p->place.summary));
+    if (p->ready < p->desired)
+        return verdict("False", "Starting", xasprintf("%d of %d replicas ready", p->ready, p->desired));
+    if (v->link_problem)
+        return verdict("False", v->link_reason, xstrdup(v->link_problem));
+    if ((text = foreign_link(v)))
+        return verdict("False", "LinkConflict",
+                       xasprintf("a link from %s for this capability exists that is not ours: delete it, or name the "
+                                 "capability differently",
+                                 text));
+    if ((text = call_error(u, "link/")))
+        return verdict("False", "LinkFailed", xasprintf("the lattice refused a link: %s", text));
+    if (!p->links_ready)
+        return verdict("False", "Linking", xstrdup("links are being set"));
+    if (p->updated < p->desired)
+        return verdict("False", "Updating",
+                       xasprintf("%d of %d replicas run revision %s; %d serve", p->updated, p->desired, v->revision,
+                                 p->ready));
+    if (p->running > p->desired)
+        return verdict("True", "Ready", xasprintf("%d of %d replicas ready, %d surplus being stopped", p->desired,
+                                                  p->desired, p->running - p->desired));
+    return verdict("True", "Ready", xasprintf("%d of %d replicas ready", p->ready, p->desired));
+}
+
+static struct verdict placed_verdict(const struct view *v, const struct plan *p)
+{
+    if (v->lattice != VIEW_LATTICE_OK || !p->place.wanted)
+        return verdict("Unknown", "NotJudged", xstrdup("the lattice is not known well enough to place anything"));
+    if (p->place.missing > 0)
+        return verdict("False", p->place.placed ? "PartlyPlaced" : "NoFittingHost", xstrdup(p->place.summary));
+    return verdict("True", "Placed", xasprintf("%d of %d replicas have a host", p->place.placed, p->desired));
+}
+
+static struct verdict progressing_verdict(const struct view *v, const struct plan *p)
+{
+    if (p->complete)
+        return verdict("False", "Complete", xasprintf("revision %s is complete", v->revision));
+    if (v->w->meta.deleted_ns)
+        return verdict("True", "Deleting", xstrdup("being deleted"));
+    if (v->lattice != VIEW_LATTICE_OK || v->w->problem || v->config_problem)
+        return verdict("False", "Blocked", xstrdup("see the Ready condition"));
+    if (v->w->paused && p->updated < p->desired)
+        return verdict("False", "Paused", xstrdup("spec.paused is set: the new revision is not rolled out"));
+    if (p->error && p->ready < p->desired)
+        return verdict("False", "StartFailed", xasprintf("host %s: %s", p->failed_host, p->error));
+    return verdict("True", "Reconciling", xasprintf("%d of %d replicas run revision %s", p->updated, p->desired,
+                                                    v->revision));
+}
+
+/* Fields of the spec that this version does not act on. */
+static char *unsupported_fields(const struct view *v)
+{
+    const struct model_workload *w = v->w;
+    struct buf b = BUF_INIT;
+
+    if (w->pull_secret)
+        buf_adds(&b, "spec.imagePullSecret (hosts use their own registry credentials)");
+    if (w->max_surge_abs > 0 || w->max_surge_percent > 0)
+        buf_addf(&b, "%sspec.update.maxSurge (hosts are updated in place)", b.len ? ", " : "");
+    if (!b.len) {
+        buf_release(&b);
+        return NULL;
+    }
+    return buf_take(&b);
+}
+
+static void add_condition(cJSON *list, const struct view *v, const char *type, struct verdict d)
+{
+    model_condition_add(list, &v->w->conditions, type, d.status, d.reason, d.message, v->w->meta.generation, v->now_ns);
+    free(d.message);
+}
+
+static void add_placement(cJSON *list, const struct view *v, const char *host, const struct map *labels, int32_t replicas,
+                          bool ready, const char *image, const char *revision, const char *state, const char *message)
+{
+    const struct model_placement_status *before = model_placement_of(v->w, host);
+    int64_t since = before && streq(before->state, state) && before->since_ns ? before->since_ns : v->now_ns;
+    char stamp[TIME_RFC3339_LEN];
+    cJSON *o = json_object("host", host, "state", state, "image", image, "revision", revision, "since",
+                           time_rfc3339(since, 0, stamp), NULL);
+
+    if (message && *message)
+        json_set_str(o, "message", message);
+    json_set_int(o, "replicas", replicas);
+    json_set_int(o, "ready", ready ? replicas : 0);
+    cJSON *topology = cJSON_CreateObject();
+    for (size_t i = 0; labels && i < v->w->placement.nspreads; i++) {
+        const char *value = map_get(labels, v->w->placement.spreads[i].topology_key);
+        if (value)
+            json_put_str(topology, v->w->placement.spreads[i].topology_key, value);
+    }
+    if (topology->child)
+        json_put(o, "topology", topology);
+    else
+        cJSON_Delete(topology);
+    cJSON_AddItemToArray(list, o);
+}
+
+static void add_live_placement(cJSON *list, const struct view *v, const struct view_host *h, int32_t wanted)
+{
+    const struct unit_host *m = h->memory;
+    int32_t running = plan_running_on(v, h);
+    const char *state = "Running", *message = "", *image = h->image, *revision = h->revision;
+
+    if (m && m->op && m->task == UNIT_SETTING) {
+        state = "Starting";
+        image = v->w->image;
+        revision = m->revision;
+    } else if (m && m->op) {
+        state = "Stopping";
+    } else if (!running && m && m->error) {
+        state = "Failed";
+        message = m->error;
+        image = v->w->image;
+        revision = m->failed_revision ? m->failed_revision : "";
+    } else if (h->running && !h->ours) {
+        return;
+    } else if (!running && wanted > 0) {
+        state = "Pending";
+        image = v->w->image;
+        revision = v->revision;
+    } else if (!running) {
+        return;
+    } else if (!h->healthy) {
+        message = "the host reports failed health checks";
+    }
+    bool ready = running > 0 && h->healthy;
+    add_placement(list, v, h->object, h->labels, running ? running : m && m->op ? m->replicas : wanted, ready,
+                  image ? image : "", revision ? revision : "", state, message);
+}
+
+static const struct view_host *find_by_object(const struct view *v, const char *object)
+{
+    for (size_t i = 0; i < v->nhosts; i++)
+        if (streq(v->hosts[i].object, object))
+            return &v->hosts[i];
+    return NULL;
+}
+
+/* What ran on hosts that are dead now stays visible until the host is forgotten. */
+static void add_lost_placements(cJSON *list, struct op *op, const struct op_unit *u _unused_, const struct view *v)
+{
+    int shown = 0;
+
+    for (size_t i = 0; i < v->w->nplacements && shown < LOST_SHOWN_MOST; i++) {
+        const struct model_placement_status *before = &v->w->placements[i];
+        if (find_by_object(v, before->host))
+            continue;
+        bool was_there = streq(before->state, "Running") || streq(before->state, "Lost") ||
+                         streq(before->state, "Starting");
+        const struct model_host *object = was_there ? op_host_object(op, before->host) : NULL;
+        const struct lat_host *h = object ? lat_host_get(v->l->lat, object->host_id) : NULL;
+        if (!object || !h || !lat_host_dead(h->state))
+            continue;
+        shown++;
+        _cleanup_free_ char *message = xasprintf("host %s is lost (%s); its replicas are placed on other hosts",
+                                                 before->host, lat_host_reason(h->state));
+        if (!streq(before->state, "Lost"))
+            op_event(op, v->w, "Warning", "ReplicaLost", "Replace", "%s", message);
+        add_placement(list, v, before->host, NULL, before->replicas, false, before->image, before->revision, "Lost",
+                      message);
+    }
+}
+
+static int compare_placements(const void *a, const void *b)
+{
+    return strcmp(json_str_or(*(cJSON *const *)a, "host", ""), json_str_or(*(cJSON *const *)b, "host", ""));
+}
+
+/* By host name, so that the list does not change with the order in which hosts were found. */
+static cJSON *sorted(cJSON *list)
+{
+    size_t n = (size_t)cJSON_GetArraySize(list);
+    _cleanup_free_ cJSON **items = xcalloc(n, sizeof(*items));
+
+    for (size_t i = 0; i < n; i++)
+        items[i] = cJSON_DetachItemFromArray(list, 0);
+    qsort(items, n, sizeof(*items), compare_placements);
+    for (size_t i = 0; i < n; i++)
+        cJSON_AddItemToArray(list, items[i]);
+    return list;
+}
+
+/* The last placements are kept while the lattice cannot be judged. */
+static cJSON *placements_before(const struct view *v)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; i < v->w->nplacements; i++) {
+        const struct model_placement_status *b = &v->w->placements[i];
+        add_placement(list, v, b->host, NULL, b->replicas, b->ready, b->image, b->revision, b->state, b->message);
+    }
+    return list;
+}
+
+static cJSON *make_status(struct op *op, const struct op_unit *u, const struct view *v, const struct plan *p,
+                          struct verdict *ret_ready)
+{
+    const struct model_workload *w = v->w;
+    cJSON *status = cJSON_CreateObject(), *conditions = cJSON_CreateArray();
+
+    json_set_int(status, "observedGeneration", w->meta.generation);
+    json_set_str(status, w->kind == MODEL_ACTOR ? "componentID" : "providerID", w->id);
+    if (v->lattice == VIEW_LATTICE_OK) {
+        cJSON *placements = cJSON_CreateArray();
+        for (size_t i = 0; i < v->nhosts; i++)
+            add_live_placement(placements, v, &v->hosts[i], p->place.wanted ? p->place.wanted[i] : 0);
+        add_lost_placements(placements, op, u, v);
+        json_set(status, "placements", sorted(placements));
+        json_set_int(status, "replicas", p->running);
+        json_set_int(status, "readyReplicas", p->ready);
+        json_set_int(status, "updatedReplicas", p->updated);
+    } else {
+        int32_t running = 0;
+        for (size_t i = 0; i < w->nplacements; i++)
+            running += w->placements[i].ready ? w->placements[i].replicas : 0;
+        json_set(status, "placements", placements_before(v));
+        json_set_int(status, "replicas", running);
+        json_set_int(status, "readyReplicas", running);
+    }
+    if (w->kind == MODEL_ACTOR) {
+        _cleanup_free_ char *selector = xasprintf("wasmctl.dev/actor=%s", w->meta.name);
+        json_set_str(status, "selector", selector);
+    }
+    *ret_ready = ready_verdict(u, v, p);
+    struct verdict ready = *ret_ready;
+    ready.message = xstrdup(ret_ready->message);
+    add_condition(conditions, v, "Ready", ready);
+    add_condition(conditions, v, "Progressing", progressing_verdict(v, p));
+    add_condition(conditions, v, "Placed", placed_verdict(v, p));
+    char *unsupported = unsupported_fields(v);
+    if (unsupported) {
+        struct verdict d = verdict("True", "FieldsNotUsed", xasprintf("not acted on: %s", unsupported));
+        add_condition(conditions, v, "Unsupported", d);
+        free(unsupported);
+    }
+    json_set(status, "conditions", conditions);
+    return status;
+}
+
+/* One Event each time Ready changes its reason, with the message of that moment. */
+static void tell_ready(struct op *op, struct op_unit *u, const struct view *v, const struct verdict *ready)
+{
+    const struct model_condition *before = model_condition_find(&v->w->conditions, "Ready");
+    const char *last = u->last_ready_reason ? u->last_ready_reason : before ? before->reason : "";
+
+    if (streq(last, ready->reason))
+        return;
+    xstr_replace(&u->last_ready_reason, ready->reason);
+    static const char *const quiet[] = {"Starting", "Linking", "Updating", "Deleting", "LatticeSyncing", "ConfigPending"};
+    for (size_t i = 0; i < ARRAY_LEN(quiet); i++)
+        if (streq(ready->reason, quiet[i]))
+            return;
+    op_event(op, v->w, streq(ready->status, "True") ? "Normal" : "Warning", ready->reason, "Reconcile", "%s",
+             ready->message);
+}
+
+static void on_status_written(void *arg, const struct kube_response *response _unused_, const struct err *err)
+{
+    struct op_unit *u = arg;
+
+    u->status_request = NULL;
+    if (err && err->code != ERR_NOT_FOUND) {
+        log_warn("cannot write status", "object", u->key, "error", err_text(err), NULL);
+        u->status_written = 0;
+        wq_add_after(u->op->q_unit[u->kind], u->key, 2000);
+    }
+}
+
+void status_write(struct op *op, struct op_unit *u, const struct view *v, const struct plan *p)
+{
+    const struct model_workload *w = v->w;
+    struct verdict ready = {0};
+
+    if (u->status_request) {
+        /* The newest status follows when this write has ended. */
+        wq_add_after(op->q_unit[u->kind], u->key, 20);
+        return;
+    }
+    cJSON *status = make_status(op, u, v, p, &ready);
+    tell_ready(op, u, v, &ready);
+    free(ready.message);
+    uint64_t hash = json_hash(status);
+    bool same = hash == w->status_hash ||
+                (hash == u->status_written && streq_null(u->status_written_version, w->meta.resource_version));
+    if (same) {
+        cJSON_Delete(status);
+        return;
+    }
+    u->status_written = hash;
+    xstr_replace(&u->status_written_version, w->meta.resource_version);
+    _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", model_kind_name(w->kind), NULL);
+    json_set_str(o, "metadata.name", w->meta.name);
+    json_set_str(o, "metadata.namespace", w->meta.namespace);
+    json_set(o, "status", status);
+    const struct kube_resource *r = kube_builtin_kind(MODEL_API_VERSION, model_kind_name(w->kind));
+    u->status_request = op_apply(op, r, w->meta.namespace, w->meta.name, "status", o, on_status_written, u);
+}

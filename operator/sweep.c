@@ -1,0 +1,84 @@
+#include "operator/sweep.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "operator/links.h"
+
+void sweep_enqueue_id(struct op_lattice *l, const char *id)
+{
+    _cleanup_free_ char *index = xasprintf("%s/%s", l->name, id);
+
+    for (int kind = 0; kind < 2; kind++) {
+        const char *key = map_get(l->op->by_id[kind], index);
+        if (key)
+            wq_add(l->op->q_unit[kind], key);
+    }
+}
+
+/* Whether the owner annotation names an object of ours that no longer wants this id here. */
+static bool is_orphan(struct op_lattice *l, const struct map *annotations, const char *id, enum model_kind kind)
+{
+    const char *owner = map_get(annotations, MODEL_OWNER);
+    enum model_kind owner_kind;
+    _cleanup_free_ char *key = NULL;
+
+    if (!owner || !op_owner_parse(l->op, owner, &owner_kind, &key) || owner_kind != kind)
+        return false;
+    const struct model_workload *w = op_workload(l->op, kind, key);
+    return !w || !streq(w->id, id) || !streq(w->lattice, l->name);
+}
+
+static void on_stopped(void *arg, const struct err *err)
+{
+    struct op_lattice *l = arg;
+
+    if (err)
+        log_warn("cannot stop an orphan", "lattice", l->name, "error", err_text(err), NULL);
+}
+
+void sweep_host(struct op_lattice *l, const struct lat_host *h)
+{
+    if (!l->op->started || *l->op->options->watch_namespaces)
+        return;
+    for (size_t i = 0; i < h->ncomponents; i++) {
+        const struct lat_component *c = &h->components[i];
+        if (!is_orphan(l, c->annotations, c->id, MODEL_ACTOR))
+            continue;
+        log_info("stopping orphan component", "lattice", l->name, "host", h->id, "component", c->id, NULL);
+        lat_component_stop(l->lat, h->id, c->id, on_stopped, l);
+    }
+    for (size_t i = 0; i < h->nproviders; i++) {
+        const struct lat_provider *p = &h->providers[i];
+        if (!is_orphan(l, p->annotations, p->id, MODEL_PROVIDER))
+            continue;
+        log_info("stopping orphan provider", "lattice", l->name, "host", h->id, "provider", p->id, NULL);
+        lat_provider_stop(l->lat, h->id, p->id, on_stopped, l);
+    }
+}
+
+void sweep_links(struct op_lattice *l)
+{
+    struct op *op = l->op;
+
+    if (!op->started || *op->options->watch_namespaces)
+        return;
+    struct map *owners = map_new(NULL);
+    for (int kind = 0; kind < 2; kind++)
+        for (struct map_iter it = {0}; kube_informer_next(op->workloads[kind], &it);) {
+            _cleanup_free_ char *owner = op_owner(op, (enum model_kind)kind, it.key);
+            _cleanup_free_ char *prefix = links_owner_prefix(owner);
+            map_set(owners, prefix, op);
+        }
+    _cleanup_free_ char *any = op_owner(op, MODEL_ACTOR, "x/x");
+    _cleanup_free_ char *our_cluster = links_owner_prefix(any);
+    for (size_t i = 0; i < l->nlinks; i++) {
+        _cleanup_free_ char *owner = links_owner_of(&l->links[i]);
+        if (!owner || !links_same_cluster(owner, our_cluster) || map_has(owners, owner))
+            continue;
+        log_info("deleting orphan link", "lattice", l->name, "source", l->links[i].source, "target",
+                 l->links[i].target, NULL);
+        links_del(l, &l->links[i], NULL, MODEL_ACTOR, NULL);
+    }
+    map_free(owners);
+}

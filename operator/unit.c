@@ -1,0 +1,118 @@
+#include "operator/unit.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 5 * 60 * 1000 };
+
+static void host_free(void *p)
+{
+    struct unit_host *h = p;
+
+    lat_op_cancel(h->op);
+    free(h->host);
+    free(h->revision);
+    free(h->error);
+    free(h->failed_revision);
+    free(h);
+}
+
+struct op_unit *unit_find(const struct op *op, enum model_kind kind, const char *key)
+{
+    return map_get(op->units[kind], key);
+}
+
+struct op_unit *unit_get(struct op *op, enum model_kind kind, const char *key)
+{
+    struct op_unit *u = unit_find(op, kind, key);
+
+    if (u)
+        return u;
+    u = xcalloc(1, sizeof(*u));
+    *u = (struct op_unit){
+        .op = op,
+        .kind = kind,
+        .key = xstrdup(key),
+        .hosts = map_new(host_free),
+        .calls = map_new(free),
+        .old_configs = map_new(NULL),
+    };
+    map_set(op->units[kind], key, u);
+    return u;
+}
+
+void unit_free(void *p)
+{
+    struct op_unit *u = p;
+
+    kube_req_cancel(u->finalizer_request);
+    kube_req_cancel(u->status_request);
+    map_free(u->hosts);
+    map_free(u->calls);
+    map_free(u->old_configs);
+    free(u->key);
+    free(u->lattice);
+    free(u->id);
+    free(u->status_written_version);
+    free(u->last_ready_reason);
+    free(u->last_ready_message);
+    free(u->config);
+    free(u);
+}
+
+void unit_forget(struct op *op, enum model_kind kind, const char *key)
+{
+    map_del(op->units[kind], key);
+}
+
+struct unit_host *unit_host_find(const struct op_unit *u, const char *host)
+{
+    return u ? map_get(u->hosts, host) : NULL;
+}
+
+struct unit_host *unit_host_get(struct op_unit *u, const char *host)
+{
+    struct unit_host *h = unit_host_find(u, host);
+
+    if (h)
+        return h;
+    h = xcalloc(1, sizeof(*h));
+    h->unit = u;
+    h->host = xstrdup(host);
+    map_set(u->hosts, host, h);
+    return h;
+}
+
+void unit_host_done(struct unit_host *h, const struct err *err)
+{
+    h->op = NULL;
+    h->task = UNIT_IDLE;
+    if (!err) {
+        h->failures = 0;
+        h->retry_ms = 0;
+        xstr_replace(&h->error, NULL);
+        xstr_replace(&h->failed_revision, NULL);
+        return;
+    }
+    int64_t wait = BACKOFF_FIRST_MS;
+    for (unsigned i = 0; i < h->failures && wait < BACKOFF_MOST_MS; i++)
+        wait *= 2;
+    h->failures++;
+    h->retry_ms = loop_now_ms(h->unit->op->loop) + (wait < BACKOFF_MOST_MS ? wait : BACKOFF_MOST_MS);
+    xstr_replace(&h->error, err_text(err));
+    xstr_replace(&h->failed_revision, h->revision);
+}
+
+void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation, const struct err *err)
+{
+    struct op_unit *u = unit_find(op, kind, key);
+
+    if (!u)
+        return;
+    if (err) {
+        map_set(u->calls, operation, xstrdup(err_text(err)));
+        wq_add_after(op->q_unit[kind], key, 2000);
+    } else {
+        map_del(u->calls, operation);
+    }
+}

@@ -1,0 +1,55 @@
+/*
+ * A unit is an actor or a provider under reconciliation: what the operator remembers of it between reconciles (operations under way,
+ * failures and their back-off). Everything else is read anew each time.
+ */
+#ifndef WASMCTL_OPERATOR_UNIT_H
+#define WASMCTL_OPERATOR_UNIT_H
+
+#include "operator/op.h"
+
+enum unit_task_kind { UNIT_IDLE, UNIT_SETTING, UNIT_STOPPING };
+
+/* What is known of the unit on one host. */
+struct unit_host {
+    struct op_unit *unit;
+    char *host;
+    struct lat_op *op; /* under way, NULL if none */
+    enum unit_task_kind task;
+    char *revision; /* being set */
+    int32_t replicas;
+    int64_t started_ms; /* loop clock */
+
+    unsigned failures; /* in a row */
+    int64_t retry_ms;  /* loop clock; not tried again before */
+    char *error;       /* the host's own text of the last failure, NULL after a success */
+    char *failed_revision;
+};
+
+struct op_unit {
+    struct op *op;
+    enum model_kind kind;
+    char *key, *lattice, *id;
+    struct map *hosts; /* host id -> struct unit_host * */
+    struct map *calls; /* operation key of links.h -> char *: error of the last try */
+    struct kube_req *finalizer_request;
+    struct kube_req *status_request;
+    uint64_t status_written;      /* hash of the last status that was written ... */
+    char *status_written_version; /* ... when the object had this resourceVersion */
+    char *last_ready_reason, *last_ready_message; /* of the last Event about it */
+    char *config;             /* name of the configuration in use */
+    struct map *old_configs;  /* names that were in use before */
+};
+
+struct op_unit *unit_get(struct op *op, enum model_kind kind, const char *key); /* creates */
+struct op_unit *unit_find(const struct op *op, enum model_kind kind, const char *key);
+void unit_forget(struct op *op, enum model_kind kind, const char *key);
+void unit_free(void *u);
+
+struct unit_host *unit_host_get(struct op_unit *u, const char *host); /* creates */
+struct unit_host *unit_host_find(const struct op_unit *u, const char *host);
+/* Notes the outcome and sets back-off: 1 s doubling to 5 minutes. */
+void unit_host_done(struct unit_host *h, const struct err *err);
+/* A link or config call ended. */
+void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation, const struct err *err);
+
+#endif

@@ -1,0 +1,291 @@
+#include "operator/view.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "operator/links.h"
+#include "operator/sources.h"
+
+/* A lost call must not hang for ever: HTTP capabilities get a timeout unless one is set. */
+#define HTTP_TIMEOUT_KEY     "timeout_ms"
+#define HTTP_TIMEOUT_DEFAULT "30000"
+
+/* Configuration */
+
+static void config_problem(struct view *v, const char *reason, char *text)
+{
+    if (v->config_problem) {
+        free(text);
+        return;
+    }
+    v->config_reason = xstrdup(reason);
+    v->config_problem = text;
+}
+
+/* Sources in order, then the inline values: later wins. */
+static struct map *merge_config(struct op *op, struct view *v, const struct model_config *c)
+{
+    const struct model_workload *w = v->w;
+    struct map *merged = map_new(free);
+
+    for (size_t i = 0; i < c->nsources; i++) {
+        const struct model_source *s = &c->sources[i];
+        const char *kind = s->secret ? "Secret" : "ConfigMap", *ns = w->meta.namespace;
+        const struct map *values = NULL;
+        switch (sources_get(op->sources, w->kind, w->key, s->secret, ns, s->name, &values)) {
+        case SOURCE_FOUND:
+            for (struct map_iter it = {0}; map_next(values, &it);)
+                map_set(merged, it.key, xstrdup(it.value));
+            break;
+        case SOURCE_PENDING:
+            config_problem(v, "ConfigPending", xasprintf("reading %s %s/%s", kind, ns, s->name));
+            break;
+        case SOURCE_MISSING:
+            if (!s->optional)
+                config_problem(v, "ConfigMissing", xasprintf("%s %s/%s does not exist", kind, ns, s->name));
+            break;
+        case SOURCE_FORBIDDEN:
+            config_problem(v, "ConfigForbidden",
+                           xasprintf("the operator may not read %s %s/%s (check its RBAC)", kind, ns, s->name));
+            break;
+        }
+    }
+    for (struct map_iter it = {0}; map_next(c->values, &it);)
+        map_set(merged, it.key, xstrdup(it.value));
+    return merged;
+}
+
+static const char *add_config(struct view *v, const char *owner, struct map *values)
+{
+    v->configs = xreallocarray(v->configs, v->nconfigs + 1, sizeof(*v->configs));
+    struct view_config *c = &v->configs[v->nconfigs++];
+    *c = (struct view_config){.name = links_config_name(owner, values), .values = values};
+    c->known = v->l && map_has(v->l->configs, c->name);
+    return c->name;
+}
+
+/* Links */
+
+static void link_problem(struct view *v, const char *reason, char *text)
+{
+    if (v->link_problem) {
+        free(text);
+        return;
+    }
+    v->link_reason = xstrdup(reason);
+    v->link_problem = text;
+}
+
+/* The lattice id of the other end, NULL with a problem when there is none. */
+static char *other_end(struct op *op, struct view *v, const struct model_capability *c)
+{
+    const struct model_workload *w = v->w;
+    enum model_kind kind = c->provider ? MODEL_PROVIDER : MODEL_ACTOR;
+    const char *name = c->provider ? c->provider : c->actor;
+
+    if (!name) {
+        link_problem(v, "CapabilityUnsupported",
+                     xasprintf("capability \"%s\" (%s:%s) names neither provider nor actor, and hosts of driver "
+                               "wasmcloud.v1 have no built-in one",
+                               c->name, c->interface.namespace, c->interface.package));
+        return NULL;
+    }
+    _cleanup_free_ char *key = xasprintf("%s/%s", w->meta.namespace, name);
+    const struct model_workload *other = op_workload(op, kind, key);
+    if (!other) {
+        link_problem(v, c->provider ? "ProviderNotFound" : "ActorNotFound",
+                     xasprintf("%s %s of capability \"%s\" does not exist", model_kind_name(kind), key, c->name));
+        return NULL;
+    }
+    if (!streq(other->lattice, w->lattice)) {
+        link_problem(v, "OtherLattice",
+                     xasprintf("%s %s of capability \"%s\" is in lattice %s, not in %s", model_kind_name(kind), key,
+                               c->name, other->lattice, w->lattice));
+        return NULL;
+    }
+    return xstrdup(other->id);
+}
+
+static void add_link(struct op *op, struct view *v, const struct model_capability *c)
+{
+    _cleanup_free_ char *other = other_end(op, v, c);
+
+    if (!other)
+        return;
+    struct map *values = merge_config(op, v, &c->config);
+    bool inward = model_interface_is_export(&c->interface) && c->provider;
+    if (inward && model_interface_is_http(&c->interface) && !map_has(values, HTTP_TIMEOUT_KEY))
+        map_set(values, HTTP_TIMEOUT_KEY, xstrdup(HTTP_TIMEOUT_DEFAULT));
+    const char *config = add_config(v, v->owner, values);
+
+    char **with = strv_new();
+    strv_push(&with, config);
+    v->links = xreallocarray(v->links, v->nlinks + 1, sizeof(*v->links));
+    struct view_link *l = &v->links[v->nlinks++];
+    *l = (struct view_link){
+        .link = {
+            .source = inward ? xstrdup(other) : xstrdup(v->w->id),
+            .target = inward ? xstrdup(v->w->id) : xstrdup(other),
+            .name = xstrdup(c->name),
+            .wit_namespace = xstrdup(c->interface.namespace),
+            .wit_package = xstrdup(c->interface.package),
+            .interfaces = strv_copy(c->interface.interfaces),
+            .source_config = inward ? with : strv_new(),
+            .target_config = inward ? strv_new() : with,
+        },
+    };
+}
+
+static void match_links(struct view *v)
+{
+    for (size_t i = 0; i < v->l->nlinks; i++) {
+        const struct lat_link *present = &v->l->links[i];
+        bool ours = links_owned_by(present, v->owner_prefix), wanted = false;
+        for (size_t k = 0; !v->w->meta.deleted_ns && k < v->nlinks; k++) {
+            if (!links_same_slot(&v->links[k].link, present))
+                continue;
+            v->links[k].present = present;
+            v->links[k].foreign = !ours;
+            wanted = true;
+        }
+        if (ours && !wanted) {
+            v->unwanted = xreallocarray(v->unwanted, v->nunwanted + 1, sizeof(*v->unwanted));
+            v->unwanted[v->nunwanted++] = present;
+        }
+    }
+}
+
+/* Hosts */
+
+static void add_host(struct op *op, struct view *v, const struct op_unit *u, const struct lat_host *h)
+{
+    const struct op_host *mine = op_lattice_host(v->l, h->id);
+    const struct model_host *object = op_host_object(op, h->id);
+    struct view_host *out = &v->hosts[v->nhosts++];
+
+    *out = (struct view_host){
+        .id = h->id,
+        .object = object ? object->meta.name : h->id,
+        .labels = mine ? mine->labels : h->labels,
+        .taints = object ? object->taints : NULL,
+        .ntaints = object ? object->ntaints : 0,
+        .cordoned = object && object->unschedulable,
+        .state = h->state,
+        .load = mine ? mine->load : 0,
+        .memory = unit_host_find(u, h->id),
+    };
+    const struct map *annotations = NULL;
+    if (v->w->kind == MODEL_ACTOR) {
+        const struct lat_component *c = lat_host_component(h, v->w->id);
+        if (c) {
+            out->running = c->count > 0;
+            out->image = c->image;
+            out->count = c->count;
+            out->healthy = true;
+            annotations = c->annotations;
+        }
+    } else {
+        const struct lat_provider *p = lat_host_provider(h, v->w->id);
+        if (p) {
+            out->running = true;
+            out->image = p->image;
+            out->count = 1;
+            out->healthy = p->healthy;
+            annotations = p->annotations;
+        }
+    }
+    if (!out->running)
+        return;
+    out->owner = map_get(annotations, MODEL_OWNER);
+    out->ours = out->owner && streq(out->owner, v->owner);
+    out->revision = map_get(annotations, MODEL_REVISION);
+    if (!out->revision)
+        out->revision = "";
+    if (out->load)
+        out->load--;
+}
+
+static char *make_revision(const struct view *v)
+{
+    const struct model_workload *w = v->w;
+    _cleanup_free_ char *text = xasprintf("%s\n%" PRId64 "\n%s", w->image, w->memory_limit,
+                                          v->nconfigs ? v->configs[0].name : "");
+
+    return xasprintf("%010" PRIx64, str_hash64(text, strlen(text), STR_HASH64_INIT) & UINT64_C(0xffffffffff));
+}
+
+static void read_lattice(struct op *op, struct view *v)
+{
+    v->lattice_why = "";
+    if (!op_lattice_object(op, v->w->lattice)) {
+        v->lattice = VIEW_LATTICE_MISSING;
+        return;
+    }
+    struct op_lattice *l = op_lattice_get(op, v->w->lattice);
+    if (!l || !l->lat || !l->connected) {
+        v->lattice = VIEW_LATTICE_DISCONNECTED;
+        v->lattice_why = l && l->problem ? l->problem : l && l->disconnected_why ? l->disconnected_why : "connecting";
+        return;
+    }
+    if (!lat_synced(l->lat)) {
+        v->lattice = VIEW_LATTICE_SYNCING;
+        return;
+    }
+    v->lattice = VIEW_LATTICE_OK;
+    v->l = l;
+    v->links_known = l->links_known;
+}
+
+void view_make(struct op *op, const struct model_workload *w, struct op_unit *u, struct view *ret)
+{
+    struct view *v = ret;
+
+    *v = (struct view){
+        .w = w,
+        .owner = op_owner(op, w->kind, w->key),
+        .now_ms = loop_now_ms(op->loop),
+        .now_ns = time_now_ns(),
+    };
+    v->owner_prefix = links_owner_prefix(v->owner);
+    read_lattice(op, v);
+    sources_begin(op->sources, w->kind, w->key);
+    add_config(v, v->owner, merge_config(op, v, &w->config));
+    for (size_t i = 0; i < w->ncapabilities; i++)
+        add_link(op, v, &w->capabilities[i]);
+    sources_end(op->sources, w->kind, w->key);
+    v->revision = make_revision(v);
+    if (!v->l)
+        return;
+    match_links(v);
+    v->hosts = xcalloc(lat_host_count(v->l->lat), sizeof(*v->hosts));
+    for (struct map_iter it = {0}; lat_host_next(v->l->lat, &it);) {
+        const struct lat_host *h = it.value;
+        if (lat_host_alive(h->state) && h->has_inventory)
+            add_host(op, v, u, h);
+    }
+}
+
+void view_release(struct view *v)
+{
+    for (size_t i = 0; i < v->nconfigs; i++) {
+        free(v->configs[i].name);
+        map_free(v->configs[i].values);
+    }
+    free(v->configs);
+    for (size_t i = 0; i < v->nlinks; i++)
+        lat_link_release(&v->links[i].link);
+    free(v->links);
+    free(v->unwanted);
+    free(v->hosts);
+    free(v->owner);
+    free(v->owner_prefix);
+    free(v->revision);
+    free(v->config_problem);
+    free(v->config_reason);
+    free(v->link_problem);
+    free(v->link_reason);
+    *v = (struct view){0};
+}

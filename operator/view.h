@@ -1,0 +1,78 @@
+/*
+ * What a reconciler of a unit looks at: everything the decision depends on, read from the caches at one moment. The plan is a pure
+ * function of it.
+ */
+#ifndef WASMCTL_OPERATOR_VIEW_H
+#define WASMCTL_OPERATOR_VIEW_H
+
+#include "operator/unit.h"
+
+enum view_lattice {
+    VIEW_LATTICE_OK,
+    VIEW_LATTICE_MISSING,      /* no such Lattice object */
+    VIEW_LATTICE_DISCONNECTED, /* nothing is judged */
+    VIEW_LATTICE_SYNCING,      /* the picture is not complete yet */
+};
+
+struct view_host {
+    const char *id;
+    const char *object; /* name of the LatticeHost */
+    const struct map *labels;
+    const struct model_taint *taints;
+    size_t ntaints;
+    bool cordoned;
+    enum lat_host_state state;
+    uint32_t load;
+
+    bool running; /* the unit's id runs there ... */
+    bool ours;    /* ... with our owner annotation */
+    const char *owner; /* whose it is otherwise, NULL if it has no owner annotation */
+    bool healthy;
+    const char *image, *revision;
+    uint32_t count;
+
+    const struct unit_host *memory; /* NULL if nothing is remembered */
+};
+
+/* One named configuration the unit needs on the lattice. */
+struct view_config {
+    char *name;
+    struct map *values;
+    bool known; /* is there already */
+};
+struct view_link {
+    struct lat_link link;
+    const struct lat_link *present; /* the lattice's link in the same slot, NULL if none */
+    bool foreign;                   /* ... and it is not ours */
+};
+
+struct view {
+    const struct model_workload *w;
+    char *owner;        /* annotation value */
+    char *owner_prefix; /* of its configurations */
+    char *revision;     /* of the spec */
+    enum view_lattice lattice;
+    const char *lattice_why; /* "" or the reason */
+    struct op_lattice *l;    /* NULL unless OK; for exec only */
+
+    struct view_host *hosts; /* alive, in order of discovery */
+    size_t nhosts;
+
+    struct view_config *configs; /* [0] is the unit's own */
+    size_t nconfigs;
+    char *config_problem, *config_reason; /* a source is missing or pending: nothing new is started */
+
+    struct view_link *links;
+    size_t nlinks;
+    const struct lat_link **unwanted; /* ours on the lattice, but not in the spec */
+    size_t nunwanted;
+    bool links_known;
+    char *link_problem, *link_reason;
+
+    int64_t now_ms, now_ns;
+};
+
+void view_make(struct op *op, const struct model_workload *w, struct op_unit *u, struct view *ret);
+void view_release(struct view *v);
+
+#endif
