@@ -27,7 +27,8 @@ static void write_finalizer(struct op *op, struct op_unit *u, const struct model
 {
     if (u->finalizer_request)
         return;
-    _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", model_kind_name(w->kind), NULL);
+    _cleanup_json_ cJSON *o =
+        json_object("apiVersion", MODEL_API_VERSION, "kind", model_kind_name(w->kind), NULL);
     json_set_str(o, "metadata.name", w->meta.name);
     json_set_str(o, "metadata.namespace", w->meta.namespace);
     /* The uid keeps a deleted object from being created anew by this write. */
@@ -56,15 +57,16 @@ static void on_host_done(void *arg, const struct err *err)
     char took[32];
     snprintf(took, sizeof(took), "%lld ms", (long long)(loop_now_ms(op->loop) - h->started_ms));
     if (err)
-        log_warn(task == UNIT_SETTING ? "start failed" : "stop failed", "object", u->key, "host", h->host, "error",
-                 err_text(err), NULL);
+        log_warn(task == UNIT_SETTING ? "start failed" : "stop failed", "object", u->key, "host", h->host,
+                 "error", err_text(err), NULL);
     else
-        log_info(task == UNIT_SETTING ? "running" : "stopped", "object", u->key, "host", h->host, "took", took, NULL);
+        log_info(task == UNIT_SETTING ? "running" : "stopped", "object", u->key, "host", h->host, "took",
+                 took, NULL);
     if (w && task == UNIT_SETTING && err)
         op_event(op, w, "Warning", "StartFailed", "Start", "cannot run on host %s: %s", name, err_text(err));
     else if (w && task == UNIT_SETTING)
-        op_event(op, w, "Normal", "Running", "Start", "%d replicas run on host %s (revision %s)", (int)h->replicas,
-                 name, h->revision ? h->revision : "");
+        op_event(op, w, "Normal", "Running", "Start", "%d replicas run on host %s (revision %s)",
+                 (int)h->replicas, name, h->revision ? h->revision : "");
     else if (w && err)
         op_event(op, w, "Warning", "StopFailed", "Stop", "cannot stop on host %s: %s", name, err_text(err));
     else if (w)
@@ -133,7 +135,8 @@ static void stop_on_host(struct op_unit *u, const struct view *v, const struct p
                                       : lat_provider_stop(v->l->lat, a->host, v->w->id, on_host_done, h);
 }
 
-/* A running provider takes no new image or configuration: it is stopped, and the next reconcile starts it anew. */
+/* A running provider takes no new image or configuration: it is stopped, and the next reconcile starts it
+ * anew. */
 static void run_set(struct op_unit *u, const struct view *v, const struct plan_action *a)
 {
     const struct view_host *h = host_of(v, a->host);

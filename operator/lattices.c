@@ -175,7 +175,8 @@ static void on_host_changed(void *arg, const struct lat_host *h)
         sweep_host(l, h);
 
     if (!is_new && mine->state != h->state)
-        log_info("host state changed", "lattice", l->name, "host", h->id, "reason", lat_host_reason(h->state), NULL);
+        log_info("host state changed", "lattice", l->name, "host", h->id, "reason", lat_host_reason(h->state),
+                 NULL);
     mine->state = h->state;
     mine->labels_hash = labels_hash;
     _cleanup_free_ char *key = xasprintf("%s/%s", l->name, h->id);
@@ -345,7 +346,8 @@ static void on_secret(void *arg, const struct kube_response *response, const str
     }
     if (e) {
         xstr_replace(&l->problem, NULL);
-        l->problem = xasprintf("secret %s/%s: %s", ref->namespace ? ref->namespace : "default", ref->name, err_text(e));
+        l->problem = xasprintf("secret %s/%s: %s", ref->namespace ? ref->namespace : "default", ref->name,
+                               err_text(e));
         err_free(e);
         wq_add_after(l->op->q_lattice, l->name, 10 * 1000);
     }
@@ -362,7 +364,8 @@ static bool have_secret(struct op_lattice *l, const struct model_secret_ref *ref
     if (l->secret_requests[tls])
         return false;
     const struct kube_resource *secrets = kube_builtin_find("secrets");
-    _cleanup_free_ char *path = kube_path(secrets, ref->namespace ? ref->namespace : "default", ref->name, NULL);
+    _cleanup_free_ char *path =
+        kube_path(secrets, ref->namespace ? ref->namespace : "default", ref->name, NULL);
     l->secret_waits[tls] = (struct op_secret_wait){.lattice = l, .tls = tls};
     struct kube_call call = {.method = "GET", .path = path, .done = on_secret, .arg = &l->secret_waits[tls]};
     l->secret_requests[tls] = kube_do(l->op->client, &call);

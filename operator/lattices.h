@@ -36,15 +36,16 @@ struct op_lattice {
     struct lat_op *links_op;
     struct loop_timer *links_timer;
 
-    struct map *configs;     /* names known to be in the lattice */
-    struct map *operations;  /* "config/<name>", "link/<source>/..." -> struct lattice_task *: under way */
+    struct map *configs;    /* names known to be in the lattice */
+    struct map *operations; /* "config/<name>", "link/<source>/..." -> struct lattice_task *: under way */
     struct kube_req *secret_requests[2]; /* credentials, TLS */
     struct op_secret_wait secret_waits[2];
     char *credentials, *tls_ca, *tls_cert, *tls_key;
 };
 
 struct op_lattice *op_lattice_get(const struct op *op, const char *name);
-/* Creates or re-creates the connection as the object says, or reports in *ret_wait that a secret is on its way. */
+/* Creates or re-creates the connection as the object says, or reports in *ret_wait that a secret is on its
+ * way. */
 struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *object);
 void op_lattice_close(struct op *op, const char *name);
 void op_lattice_free(void *l);

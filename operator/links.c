@@ -62,8 +62,8 @@ bool links_equal(const struct lat_link *a, size_t na, const struct lat_link *b, 
 
 bool links_same_slot(const struct lat_link *a, const struct lat_link *b)
 {
-    return streq(a->source, b->source) && streq(a->name, b->name) && streq(a->wit_namespace, b->wit_namespace) &&
-           streq(a->wit_package, b->wit_package);
+    return streq(a->source, b->source) && streq(a->name, b->name) &&
+           streq(a->wit_namespace, b->wit_namespace) && streq(a->wit_package, b->wit_package);
 }
 
 char *links_owner_prefix(const char *owner)
@@ -119,7 +119,7 @@ struct task {
     char *key;  /* in lattice->operations */
     char *unit; /* NULL if none */
     enum model_kind kind;
-    char *config; /* name, for a config put */
+    char *config;          /* name, for a config put */
     struct lat_link *then; /* one link to put afterwards, NULL if none */
     const char *what;
 };
@@ -227,8 +227,8 @@ void links_put(struct op_lattice *l, const struct lat_link *link, enum model_kin
         t->op = lat_link_put(l->lat, link, on_task_done, t);
 }
 
-void links_del(struct op_lattice *l, const struct lat_link *link, const struct lat_link *then, enum model_kind kind,
-               const char *unit)
+void links_del(struct op_lattice *l, const struct lat_link *link, const struct lat_link *then,
+               enum model_kind kind, const char *unit)
 {
     struct task *t = task_begin(l, slot_key(link), "link delete", kind, unit);
 

@@ -1,9 +1,11 @@
 /*
- * Links and named configuration of a lattice: copying, comparing, naming, and the operations on them, each under way at most once.
+ * Links and named configuration of a lattice: copying, comparing, naming, and the operations on them, each
+ * under way at most once.
  *
- * Names of configuration we make: "wasmctl-<cluster, 8 hex>-<owner, 16 hex>-<content, 16 hex>". The first two parts tell whose it is (hashes
- * of the owner annotation), the content part changes with the values, so that a change is a new name. Every link of ours carries one, empty
- * if need be: that is how a link is known as ours, since links have no annotations.
+ * Names of configuration we make: "wasmctl-<cluster, 8 hex>-<owner, 16 hex>-<content, 16 hex>". The first two
+ * parts tell whose it is (hashes of the owner annotation), the content part changes with the values, so that
+ * a change is a new name. Every link of ours carries one, empty if need be: that is how a link is known as
+ * ours, since links have no annotations.
  */
 #ifndef WASMCTL_OPERATOR_LINKS_H
 #define WASMCTL_OPERATOR_LINKS_H
@@ -21,18 +23,20 @@ char *links_owner_prefix(const char *owner);
 /* Of two such prefixes: made by operators of the same cluster. */
 bool links_same_cluster(const char *a, const char *b);
 char *links_config_name(const char *owner, const struct map *values);
-/* The owner part (up to the content part) of the first config of ours on the link, NULL if it is not ours; caller frees. */
+/* The owner part (up to the content part) of the first config of ours on the link, NULL if it is not ours;
+ * caller frees. */
 char *links_owner_of(const struct lat_link *link);
 bool links_owned_by(const struct lat_link *link, const char *owner_prefix);
 
-/* Operations: at most one under way a name or slot; the unit (may be NULL) is enqueued when it ends, and a failure is noted on it. */
+/* Operations: at most one under way a name or slot; the unit (may be NULL) is enqueued when it ends, and a
+ * failure is noted on it. */
 void links_config_put(struct op_lattice *l, const char *name, const struct map *values, enum model_kind kind,
                       const char *unit);
 void links_config_del(struct op_lattice *l, const char *name);
 void links_put(struct op_lattice *l, const struct lat_link *link, enum model_kind kind, const char *unit);
 /* Deletes, and puts `then` (may be NULL) once it is deleted. */
-void links_del(struct op_lattice *l, const struct lat_link *link, const struct lat_link *then, enum model_kind kind,
-               const char *unit);
+void links_del(struct op_lattice *l, const struct lat_link *link, const struct lat_link *then,
+               enum model_kind kind, const char *unit);
 bool links_busy(const struct op_lattice *l, const char *operation);
 void links_task_free(void *task);
 

@@ -110,7 +110,8 @@ int main(int argc, char **argv)
         puts("wasm-operator " WASMCTL_VERSION);
         return 0;
     }
-    log_setup((enum log_level)log_level_parse(o.log_level), streq(o.log_format, "json") ? LOG_JSON : LOG_TEXT);
+    log_setup((enum log_level)log_level_parse(o.log_level),
+              streq(o.log_format, "json") ? LOG_JSON : LOG_TEXT);
     if (run(&o, &err) < 0) {
         fprintf(stderr, "error: %s\n", err_text(err));
         return 1;

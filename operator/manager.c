@@ -85,8 +85,8 @@ bool op_owner_parse(const struct op *op, const char *owner, enum model_kind *ret
 
 /* Writing */
 
-void op_event(struct op *op, const struct model_workload *w, const char *type, const char *reason, const char *action,
-              const char *fmt, ...)
+void op_event(struct op *op, const struct model_workload *w, const char *type, const char *reason,
+              const char *action, const char *fmt, ...)
 {
     va_list ap;
 
@@ -103,8 +103,9 @@ void op_event(struct op *op, const struct model_workload *w, const char *type, c
     kube_record(op->recorder, &ref, type, reason, action, "%s", text);
 }
 
-struct kube_req *op_apply(struct op *op, const struct kube_resource *resource, const char *ns, const char *name,
-                          const char *subresource, const cJSON *object, kube_done_fn done, void *arg)
+struct kube_req *op_apply(struct op *op, const struct kube_resource *resource, const char *ns,
+                          const char *name, const char *subresource, const cJSON *object, kube_done_fn done,
+                          void *arg)
 {
     _cleanup_free_ char *path = kube_path(resource, ns, name, subresource);
     _cleanup_free_ char *body = json_print(object);
@@ -125,8 +126,9 @@ struct kube_req *op_apply(struct op *op, const struct kube_resource *resource, c
 
 static void maybe_start(struct op *op)
 {
-    if (op->started || !op->cluster_uid || !kube_informer_synced(op->lattices) || !kube_informer_synced(op->hosts) ||
-        !kube_informer_synced(op->workloads[0]) || !kube_informer_synced(op->workloads[1]))
+    if (op->started || !op->cluster_uid || !kube_informer_synced(op->lattices) ||
+        !kube_informer_synced(op->hosts) || !kube_informer_synced(op->workloads[0]) ||
+        !kube_informer_synced(op->workloads[1]))
         return;
     op->started = true;
     log_info("caches are complete", NULL);
@@ -154,9 +156,11 @@ static void cache_state(struct op *op, const char *plural, const struct err *err
     if (before && streq(before, err->message))
         return;
     if (err->http == 404)
-        log_error("the kind is not installed in the cluster: run `wasmctl install --crds`", "kind", plural, NULL);
+        log_error("the kind is not installed in the cluster: run `wasmctl install --crds`", "kind", plural,
+                  NULL);
     else if (err->code == ERR_FORBIDDEN)
-        log_error("not allowed to watch: check the operator's RBAC", "kind", plural, "error", err->message, NULL);
+        log_error("not allowed to watch: check the operator's RBAC", "kind", plural, "error", err->message,
+                  NULL);
     else
         log_warn("cannot watch, retrying", "kind", plural, "error", err->message, NULL);
     map_set(op->cache_errors, plural, xstrdup(err->message));
@@ -172,7 +176,8 @@ static void on_uid(void *arg, const struct kube_response *response, const struct
     if (!err && json_parse(response->body, response->len, "namespace kube-system", &o, NULL) == 0)
         uid = json_str(o, "metadata.uid");
     if (!uid) {
-        log_warn("cannot read the uid of namespace kube-system, retrying", "error", err ? err_text(err) : "no uid", NULL);
+        log_warn("cannot read the uid of namespace kube-system, retrying", "error",
+                 err ? err_text(err) : "no uid", NULL);
         loop_timer_start(op->uid_retry, UID_RETRY_MS);
         return;
     }
@@ -304,18 +309,18 @@ static void on_host(void *arg, const char *key, const void *old, const void *now
         op_enqueue_lattice(op, (after ? after : before)->lattice);
 }
 
-#define CACHE_STATE(name, plural)                                                                                    \
-    static void name##_state(void *arg, const struct err *err)                                                       \
-    {                                                                                                                \
-        cache_state(arg, plural, err);                                                                               \
+#define CACHE_STATE(name, plural)                                                                            \
+    static void name##_state(void *arg, const struct err *err)                                               \
+    {                                                                                                        \
+        cache_state(arg, plural, err);                                                                       \
     }
 CACHE_STATE(lattices, "lattices")
 CACHE_STATE(hosts, "latticehosts")
 CACHE_STATE(actors, "wasmactors")
 CACHE_STATE(providers, "wasmproviders")
 
-static struct kube_informer *watch_kind(struct op *op, const char *plural, void *(*transform)(void *, cJSON *),
-                                        void (*free_object)(void *),
+static struct kube_informer *watch_kind(struct op *op, const char *plural,
+                                        void *(*transform)(void *, cJSON *), void (*free_object)(void *),
                                         void (*changed)(void *, const char *, const void *, const void *),
                                         void (*state)(void *, const struct err *))
 {
@@ -367,7 +372,8 @@ int op_new(struct loop *l, struct kube_client *client, const struct op_options *
     op->q_unit[MODEL_PROVIDER] = queue(op, "provider", rec_provider);
     op->lattices = watch_kind(op, "lattices", lattice_transform, lattice_free, on_lattice, lattices_state);
     op->hosts = watch_kind(op, "latticehosts", host_transform, host_free, on_host, hosts_state);
-    op->workloads[MODEL_ACTOR] = watch_kind(op, "wasmactors", actor_transform, workload_free, on_actor, actors_state);
+    op->workloads[MODEL_ACTOR] =
+        watch_kind(op, "wasmactors", actor_transform, workload_free, on_actor, actors_state);
     op->workloads[MODEL_PROVIDER] =
         watch_kind(op, "wasmproviders", provider_transform, workload_free, on_provider, providers_state);
     read_uid(op);
@@ -413,5 +419,6 @@ char *op_not_ready_reason(const struct op *op)
         return NULL;
     if (map_next(op->cache_errors, &it))
         return xasprintf("cannot watch %s: %s", it.key, (const char *)it.value);
-    return xstrdup(op->cluster_uid ? "caches are being filled" : "the uid of namespace kube-system is not known yet");
+    return xstrdup(op->cluster_uid ? "caches are being filled"
+                                   : "the uid of namespace kube-system is not known yet");
 }

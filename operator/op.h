@@ -1,9 +1,9 @@
 /*
  * The operator's shared state. One struct op a process; everything runs on its loop.
  *
- * Flow: informers and lattices keep caches true and add keys to workqueues; a reconciler reads caches into a view, makes a
- * plan from it (pure), and exec.c carries the plan out: lattice operations and Kubernetes writes, each of which adds the key again
- * when it ends. A reconciler never waits, so no key delays another.
+ * Flow: informers and lattices keep caches true and add keys to workqueues; a reconciler reads caches into a
+ * view, makes a plan from it (pure), and exec.c carries the plan out: lattice operations and Kubernetes
+ * writes, each of which adds the key again when it ends. A reconciler never waits, so no key delays another.
  */
 #ifndef WASMCTL_OPERATOR_OP_H
 #define WASMCTL_OPERATOR_OP_H
@@ -29,7 +29,8 @@ struct op {
     struct kube_client *client;
     struct kube_recorder *recorder;
     const struct op_options *options;
-    char *cluster_uid; /* uid of the namespace kube-system: tells our work on a shared lattice from another cluster's */
+    char *cluster_uid; /* uid of the namespace kube-system: tells our work on a shared lattice from another
+                          cluster's */
     struct kube_req *uid_request;
     struct loop_timer *uid_retry;
 
@@ -62,12 +63,13 @@ void op_enqueue(struct op *op, enum model_kind kind, const char *key);
 char *op_owner(const struct op *op, enum model_kind kind, const char *key);
 /* The other way: 0 and kind and key (owned) when the owner is of this cluster. */
 bool op_owner_parse(const struct op *op, const char *owner, enum model_kind *ret_kind, char **ret_key);
-void op_event(struct op *op, const struct model_workload *w, const char *type, const char *reason, const char *action,
-              const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void op_event(struct op *op, const struct model_workload *w, const char *type, const char *reason,
+              const char *action, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
 /* Server-side apply by the operator's field manager. subresource NULL or "status". done may be NULL. */
-struct kube_req *op_apply(struct op *op, const struct kube_resource *resource, const char *ns, const char *name,
-                          const char *subresource, const cJSON *object, kube_done_fn done, void *arg);
+struct kube_req *op_apply(struct op *op, const struct kube_resource *resource, const char *ns,
+                          const char *name, const char *subresource, const cJSON *object, kube_done_fn done,
+                          void *arg);
 
 extern const char *const op_kind_plural[2];
 

@@ -14,14 +14,17 @@ struct row {
     bool is_switch;
 };
 
-#define TEXT(flag, env, value_name, fallback, member, help)                                                          \
-    {flag, env, value_name, fallback, help, offsetof(struct op_options, member), false}
+#define TEXT(flag, env, value_name, fallback, member, help)                                                  \
+    {                                                                                                        \
+        flag, env, value_name, fallback, help, offsetof(struct op_options, member), false                    \
+    }
 
 static const struct row rows[] = {
     TEXT("kubeconfig", "KUBECONFIG", "FILE", NULL, kubeconfig,
          "kubeconfig file; without one, the Pod's service account is used"),
     TEXT("context", "WASM_OPERATOR_CONTEXT", "NAME", NULL, context, "context of the kubeconfig"),
-    TEXT("log-level", "WASM_OPERATOR_LOG_LEVEL", "LEVEL", "info", log_level, "error, warn, info, debug or trace"),
+    TEXT("log-level", "WASM_OPERATOR_LOG_LEVEL", "LEVEL", "info", log_level,
+         "error, warn, info, debug or trace"),
     TEXT("log-format", "WASM_OPERATOR_LOG_FORMAT", "FORMAT", "text", log_format, "text or json"),
     TEXT("health-address", "WASM_OPERATOR_HEALTH_ADDRESS", "ADDR:PORT", ":8081", health_address,
          "where /healthz and /readyz are served; empty turns it off"),
@@ -94,7 +97,8 @@ int op_options_parse(int argc, char **argv, struct op_options *ret, struct err *
         *(const char **)member(&o, row) = equals ? equals + 1 : argv[i];
     }
     if (log_level_parse(o.log_level) < 0)
-        return err_set(err, ERR_INVALID, "--log-level: \"%s\" is none of error, warn, info, debug, trace", o.log_level);
+        return err_set(err, ERR_INVALID, "--log-level: \"%s\" is none of error, warn, info, debug, trace",
+                       o.log_level);
     if (!streq(o.log_format, "text") && !streq(o.log_format, "json"))
         return err_set(err, ERR_INVALID, "--log-format: \"%s\" is neither text nor json", o.log_format);
     int r = positive_duration("host-forget-after", o.host_forget_after, &o.forget_host_ms, err);
@@ -112,8 +116,9 @@ char *op_options_help(void)
     buf_adds(&b, "wasm-operator places WebAssembly actors on the hosts of wasmCloud lattices.\n\n"
                  "Usage:\n  wasm-operator [flags]\n\nFlags (an environment variable gives the default):\n");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        _cleanup_free_ char *flag = rows[i].value_name ? xasprintf("--%s %s", rows[i].flag, rows[i].value_name)
-                                                       : xasprintf("--%s", rows[i].flag);
+        _cleanup_free_ char *flag = rows[i].value_name
+                                        ? xasprintf("--%s %s", rows[i].flag, rows[i].value_name)
+                                        : xasprintf("--%s", rows[i].flag);
         buf_addf(&b, "  %-32s %s", flag, rows[i].help);
         if (!str_empty(rows[i].fallback))
             buf_addf(&b, " (default %s)", rows[i].fallback);

@@ -10,7 +10,7 @@ struct op_options {
     const char *kubeconfig, *context;
     const char *log_level, *log_format;
     const char *health_address, *metrics_address; /* "" = off */
-    const char *watch_namespaces; /* comma list, "" = all */
+    const char *watch_namespaces;                 /* comma list, "" = all */
     const char *host_forget_after;
     const char *resync;
     bool help, version;

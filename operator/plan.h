@@ -13,8 +13,8 @@ enum plan_action_kind {
     PLAN_CONFIG_PUT, /* index into view->configs */
     PLAN_LINK_PUT,   /* index into view->links */
     PLAN_LINK_REPLACE,
-    PLAN_LINK_DEL,   /* index into view->unwanted */
-    PLAN_SET,        /* start, scale or update on a host */
+    PLAN_LINK_DEL, /* index into view->unwanted */
+    PLAN_SET,      /* start, scale or update on a host */
     PLAN_STOP,
     PLAN_CONFIG_DEL, /* all of the unit, on deletion */
 };
@@ -30,12 +30,12 @@ struct plan {
     struct plan_action *actions;
     size_t nactions, cap;
 
-    struct place_plan place; /* of view->hosts; wanted is NULL when no placement was made */
+    struct place_plan place;                  /* of view->hosts; wanted is NULL when no placement was made */
     int32_t desired, running, ready, updated; /* replicas */
     bool links_ready, configs_ready;
-    bool complete; /* everything is as the spec says */
+    bool complete;                   /* everything is as the spec says */
     const char *failed_host, *error; /* of the newest failed start, NULL if none */
-    int64_t again_ms; /* look again after this time, 0 = when something happens */
+    int64_t again_ms;                /* look again after this time, 0 = when something happens */
 };
 
 void plan_unit(const struct view *v, struct plan *ret);

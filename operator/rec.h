@@ -4,7 +4,8 @@
 
 #include "operator/op.h"
 
-/* Workqueue handlers; arg is the struct op. Keys: lattice name; "lattice/host id" or "/object name"; "namespace/name". */
+/* Workqueue handlers; arg is the struct op. Keys: lattice name; "lattice/host id" or "/object name";
+ * "namespace/name". */
 void rec_lattice(void *arg, const char *key);
 void rec_host(void *arg, const char *key);
 void rec_actor(void *arg, const char *key);

@@ -1,5 +1,5 @@
-/* Mirrors hosts of lattices as LatticeHost objects. Keys: "lattice/host id" for a host that was seen, "/object name" for an
- * object. */
+/* Mirrors hosts of lattices as LatticeHost objects. Keys: "lattice/host id" for a host that was seen,
+ * "/object name" for an object. */
 #include <ctype.h>
 #include <string.h>
 
@@ -13,7 +13,8 @@
 
 enum { LAST_SEEN_WRITE_MS = 60 * 1000, LIST_MOST = 500 };
 
-static void on_written(void *arg _unused_, const struct kube_response *response _unused_, const struct err *err)
+static void on_written(void *arg _unused_, const struct kube_response *response _unused_,
+                       const struct err *err)
 {
     if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT)
         log_warn("cannot write a LatticeHost", "error", err_text(err), NULL);
@@ -87,8 +88,10 @@ static cJSON *host_status(const struct lat_host *h, const struct model_host *obj
     json_set_int(status, "providerCount", (int64_t)h->nproviders);
 
     list = cJSON_CreateArray();
-    _cleanup_free_ char *message = xasprintf("the host is %s", lat_host_alive(h->state) ? "answering" : "not answering");
-    model_condition_add(list, before, "Ready", ready_status(h->state), lat_host_reason(h->state), message, 0, now);
+    _cleanup_free_ char *message =
+        xasprintf("the host is %s", lat_host_alive(h->state) ? "answering" : "not answering");
+    model_condition_add(list, before, "Ready", ready_status(h->state), lat_host_reason(h->state), message, 0,
+                        now);
     json_set(status, "conditions", list);
     json_set_str(status, "lastSeen", time_rfc3339(now, 0, stamp));
     return status;
@@ -103,7 +106,8 @@ static uint64_t hash_without_seen(const cJSON *status)
     return json_hash(copy);
 }
 
-static void write_object(struct op *op, const struct op_lattice *l, const struct lat_host *h, const char *name)
+static void write_object(struct op *op, const struct op_lattice *l, const struct lat_host *h,
+                         const char *name)
 {
     const struct op_host *mine = op_lattice_host(l, h->id);
     _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "LatticeHost", NULL);
@@ -129,8 +133,8 @@ static void write_status(struct op *op, const struct model_host *object, cJSON *
 
     json_set_str(o, "metadata.name", object->meta.name);
     json_set(o, "status", status);
-    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, object->meta.name, "status", o, on_written,
-             NULL);
+    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, object->meta.name, "status", o,
+             on_written, NULL);
 }
 
 static void delete_object(struct op *op, const char *name)
@@ -182,7 +186,8 @@ static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat
     wq_done_after(op->q_host, key, LAST_SEEN_WRITE_MS);
 }
 
-/* An object whose host is not in the lattice's table: it died before this process started, or the lattice is gone. */
+/* An object whose host is not in the lattice's table: it died before this process started, or the lattice is
+ * gone. */
 static void reconcile_absent(struct op *op, const struct model_host *object, const char *key)
 {
     const struct op_lattice *l = op_lattice_get(op, object->lattice);

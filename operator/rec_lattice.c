@@ -77,7 +77,8 @@ static cJSON *topology_of(const struct op_lattice *l, const struct model_lattice
     return list;
 }
 
-static void on_written(void *arg _unused_, const struct kube_response *response _unused_, const struct err *err)
+static void on_written(void *arg _unused_, const struct kube_response *response _unused_,
+                       const struct err *err)
 {
     if (err && err->code != ERR_NOT_FOUND)
         log_warn("cannot write status of a lattice", "error", err_text(err), NULL);
@@ -112,28 +113,30 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     const char *reason = object->problem ? "InvalidSpec" : l->problem ? "CannotOpen" : "Disconnected";
     int64_t generation = object->meta.generation;
     if (connected)
-        model_condition_add(conditions, &object->conditions, "Connected", "True", "Connected", "connected to NATS",
-                            generation, now);
+        model_condition_add(conditions, &object->conditions, "Connected", "True", "Connected",
+                            "connected to NATS", generation, now);
     else
-        model_condition_add(conditions, &object->conditions, "Connected", "False", reason, why ? why : "connecting",
-                            generation, now);
+        model_condition_add(conditions, &object->conditions, "Connected", "False", reason,
+                            why ? why : "connecting", generation, now);
     _cleanup_free_ char *counts = xasprintf("%d of %d hosts ready", ready, hosts);
     if (!connected)
-        model_condition_add(conditions, &object->conditions, "Ready", "Unknown", reason, "not connected: nothing is judged",
-                            generation, now);
+        model_condition_add(conditions, &object->conditions, "Ready", "Unknown", reason,
+                            "not connected: nothing is judged", generation, now);
     else if (!lat_synced(l->lat))
-        model_condition_add(conditions, &object->conditions, "Ready", "Unknown", "Syncing", "hosts are being asked",
-                            generation, now);
+        model_condition_add(conditions, &object->conditions, "Ready", "Unknown", "Syncing",
+                            "hosts are being asked", generation, now);
     else if (!ready)
         model_condition_add(conditions, &object->conditions, "Ready", "False", "NoHosts",
-                            hosts ? counts : "no host has shown itself: start one on this lattice", generation, now);
+                            hosts ? counts : "no host has shown itself: start one on this lattice",
+                            generation, now);
     else
-        model_condition_add(conditions, &object->conditions, "Ready", "True", "HostsReady", counts, generation, now);
+        model_condition_add(conditions, &object->conditions, "Ready", "True", "HostsReady", counts,
+                            generation, now);
     _cleanup_free_ char *unused = NULL;
     if (map_len(object->mirrors)) {
         unused = xstrdup("not acted on: spec.imageMirrors (hosts pull from the image's own registry)");
-        model_condition_add(conditions, &object->conditions, "Unsupported", "True", "FieldsNotUsed", unused, generation,
-                            now);
+        model_condition_add(conditions, &object->conditions, "Unsupported", "True", "FieldsNotUsed", unused,
+                            generation, now);
     }
     json_set(status, "conditions", conditions);
 
@@ -144,7 +147,8 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "Lattice", NULL);
     json_set_str(o, "metadata.name", object->meta.name);
     json_set(o, "status", status);
-    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "Lattice"), NULL, object->meta.name, "status", o, on_written, NULL);
+    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "Lattice"), NULL, object->meta.name, "status", o,
+             on_written, NULL);
 }
 
 /* LatticeHosts of a lattice that is gone go with it. */

@@ -3,7 +3,8 @@
 #include "base/str.h"
 #include "operator/op.h"
 
-/* Actors whose capabilities name the provider take its id from it: they look again when it appears or goes. */
+/* Actors whose capabilities name the provider take its id from it: they look again when it appears or goes.
+ */
 static void enqueue_users(struct op *op, const char *key)
 {
     for (struct map_iter it = {0}; kube_informer_next(op->workloads[MODEL_ACTOR], &it);) {
@@ -11,7 +12,8 @@ static void enqueue_users(struct op *op, const char *key)
         for (size_t i = 0; i < w->ncapabilities; i++) {
             const char *name = w->capabilities[i].provider;
             size_t ns = w->meta.namespace ? strlen(w->meta.namespace) : 0;
-            if (name && strncmp(key, w->meta.namespace, ns) == 0 && key[ns] == '/' && streq(key + ns + 1, name)) {
+            if (name && strncmp(key, w->meta.namespace, ns) == 0 && key[ns] == '/' &&
+                streq(key + ns + 1, name)) {
                 wq_add(op->q_unit[MODEL_ACTOR], it.key);
                 break;
             }

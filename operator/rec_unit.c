@@ -64,7 +64,8 @@ void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
     plan_unit(&v, &p);
     exec_plan(op, u, &v, &p);
     status_write(op, u, &v, &p);
-    int64_t again = p.again_ms > 0 && p.again_ms < op->options->resync_ms ? p.again_ms : op->options->resync_ms;
+    int64_t again =
+        p.again_ms > 0 && p.again_ms < op->options->resync_ms ? p.again_ms : op->options->resync_ms;
     plan_release(&p);
     view_release(&v);
     wq_done_after(op->q_unit[kind], key, again);

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-/* A deletion waits so long for a lattice that does not answer; afterwards the sweep finishes it when the lattice is back. */
+/* A deletion waits so long for a lattice that does not answer; afterwards the sweep finishes it when the
+ * lattice is back. */
 #define DELETE_PATIENCE_NS (INT64_C(5) * 60 * 1000 * 1000 * 1000)
 
 static void act(struct plan *p, struct plan_action a)
@@ -141,7 +142,8 @@ static void plan_links(const struct view *v, struct plan *p)
             continue;
         act(p, (struct plan_action){.kind = l->present ? PLAN_LINK_REPLACE : PLAN_LINK_PUT, .index = i});
     }
-    /* A capability that cannot be resolved just now may still have its link: nothing is taken away meanwhile. */
+    /* A capability that cannot be resolved just now may still have its link: nothing is taken away meanwhile.
+     */
     for (size_t i = 0; !v->link_problem && i < v->nunwanted; i++)
         act(p, (struct plan_action){.kind = PLAN_LINK_DEL, .index = i});
 }
@@ -221,7 +223,8 @@ static void plan_starts(const struct view *v, struct plan *p)
         int32_t want = p->place.wanted[i], have = plan_running_on(v, h);
         if (want <= 0 || is_busy(h) || (h->running && !h->ours))
             continue;
-        if (have && is_current(v, h) && (v->w->kind == MODEL_PROVIDER || h->count == (uint32_t)want * v->w->concurrency))
+        if (have && is_current(v, h) &&
+            (v->w->kind == MODEL_PROVIDER || h->count == (uint32_t)want * v->w->concurrency))
             continue;
         if (have && !is_current(v, h))
             continue; /* an update: see plan_updates() */
@@ -229,7 +232,8 @@ static void plan_starts(const struct view *v, struct plan *p)
             again_in(p, h->memory->retry_ms - v->now_ms);
             continue;
         }
-        act(p, (struct plan_action){.kind = PLAN_SET, .host = h->id, .replicas = want, .why = have ? "scale" : "start"});
+        act(p, (struct plan_action){
+                   .kind = PLAN_SET, .host = h->id, .replicas = want, .why = have ? "scale" : "start"});
     }
 }
 
@@ -287,7 +291,8 @@ static void plan_stops(const struct view *v, struct plan *p)
 
 static bool is_complete(const struct view *v, const struct plan *p)
 {
-    if (p->ready != p->desired || p->updated != p->desired || p->running != p->desired || p->place.missing > 0)
+    if (p->ready != p->desired || p->updated != p->desired || p->running != p->desired ||
+        p->place.missing > 0)
         return false;
     for (size_t i = 0; i < v->nhosts; i++)
         if (is_busy(&v->hosts[i]))

@@ -61,7 +61,8 @@ static void *transform(void *arg, cJSON *object)
     if (!secret)
         return model_string_map(json_get(object, "data"));
     struct map *values = map_new(free);
-    json_each (v, json_get(object, "data")) {
+    json_each(v, json_get(object, "data"))
+    {
         char *data = NULL;
         size_t len;
         /* Values with a NUL inside cannot be configuration strings. */
@@ -77,7 +78,8 @@ static void free_values(void *p)
     map_free(p);
 }
 
-static void on_changed(void *arg, const char *key _unused_, const void *old _unused_, const void *now _unused_)
+static void on_changed(void *arg, const char *key _unused_, const void *old _unused_,
+                       const void *now _unused_)
 {
     enqueue_users(arg);
 }

@@ -14,10 +14,11 @@ enum source_state {
 struct op_sources *sources_new(struct op *op);
 void sources_free(struct op_sources *s);
 
-/* The values (char *) of one source; *ret_values is set for SOURCE_FOUND and belongs to the cache. The unit is enqueued when it
- * changes. Call it anew in each reconcile: what a unit did not ask for since sources_begin() is let go by sources_end(). */
-enum source_state sources_get(struct op_sources *s, enum model_kind kind, const char *unit, bool secret, const char *ns,
-                              const char *name, const struct map **ret_values);
+/* The values (char *) of one source; *ret_values is set for SOURCE_FOUND and belongs to the cache. The unit
+ * is enqueued when it changes. Call it anew in each reconcile: what a unit did not ask for since
+ * sources_begin() is let go by sources_end(). */
+enum source_state sources_get(struct op_sources *s, enum model_kind kind, const char *unit, bool secret,
+                              const char *ns, const char *name, const struct map **ret_values);
 void sources_begin(struct op_sources *s, enum model_kind kind, const char *unit);
 void sources_end(struct op_sources *s, enum model_kind kind, const char *unit);
 

@@ -34,7 +34,8 @@ static const char *call_error(const struct op_unit *u, const char *prefix)
 static const char *foreign_link(const struct view *v)
 {
     for (size_t i = 0; i < v->nlinks; i++)
-        if (v->links[i].present && v->links[i].foreign && !lat_link_same(v->links[i].present, &v->links[i].link))
+        if (v->links[i].present && v->links[i].foreign &&
+            !lat_link_same(v->links[i].present, &v->links[i].link))
             return v->links[i].present->source;
     return NULL;
 }
@@ -47,14 +48,16 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
     if (w->meta.deleted_ns)
         return verdict("False", "Deleting", xstrdup("being deleted: stopping what runs"));
     if (v->lattice == VIEW_LATTICE_MISSING)
-        return verdict("False", "LatticeNotFound",
-                       xasprintf("Lattice %s does not exist: create it, or correct spec.lattice", w->lattice));
+        return verdict(
+            "False", "LatticeNotFound",
+            xasprintf("Lattice %s does not exist: create it, or correct spec.lattice", w->lattice));
     if (v->lattice == VIEW_LATTICE_DISCONNECTED)
         return verdict("Unknown", "LatticeDisconnected",
                        xasprintf("lattice %s is not connected (%s): nothing is judged or changed", w->lattice,
                                  v->lattice_why));
     if (v->lattice == VIEW_LATTICE_SYNCING)
-        return verdict("Unknown", "LatticeSyncing", xasprintf("waiting for the hosts of lattice %s to answer", w->lattice));
+        return verdict("Unknown", "LatticeSyncing",
+                       xasprintf("waiting for the hosts of lattice %s to answer", w->lattice));
     if (w->problem)
         return verdict("False", "InvalidSpec", xstrdup(w->problem));
     if (v->config_problem)
@@ -63,7 +66,8 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
         return verdict("False", "ConfigFailed", xasprintf("the lattice refused a configuration: %s", text));
     if (p->ready < p->desired && p->error)
         return verdict("False", "StartFailed",
-                       xasprintf("%d of %d replicas ready; host %s: %s", p->ready, p->desired, p->failed_host, p->error));
+                       xasprintf("%d of %d replicas ready; host %s: %s", p->ready, p->desired, p->failed_host,
+                                 p->error));
     if (p->place.missing > 0)
         return verdict("False", "NoFittingHost",
                        xasprintf("%d of %d replicas ready; %d cannot be placed: %s", p->ready, p->desired,
@@ -73,30 +77,34 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
     if (v->link_problem)
         return verdict("False", v->link_reason, xstrdup(v->link_problem));
     if ((text = foreign_link(v)))
-        return verdict("False", "LinkConflict",
-                       xasprintf("a link from %s for this capability exists that is not ours: delete it, or name the "
-                                 "capability differently",
-                                 text));
+        return verdict(
+            "False", "LinkConflict",
+            xasprintf("a link from %s for this capability exists that is not ours: delete it, or name the "
+                      "capability differently",
+                      text));
     if ((text = call_error(u, "link/")))
         return verdict("False", "LinkFailed", xasprintf("the lattice refused a link: %s", text));
     if (!p->links_ready)
         return verdict("False", "Linking", xstrdup("links are being set"));
     if (p->updated < p->desired)
         return verdict("False", "Updating",
-                       xasprintf("%d of %d replicas run revision %s; %d serve", p->updated, p->desired, v->revision,
-                                 p->ready));
+                       xasprintf("%d of %d replicas run revision %s; %d serve", p->updated, p->desired,
+                                 v->revision, p->ready));
     if (p->running > p->desired)
-        return verdict("True", "Ready", xasprintf("%d of %d replicas ready, %d surplus being stopped", p->desired,
-                                                  p->desired, p->running - p->desired));
+        return verdict("True", "Ready",
+                       xasprintf("%d of %d replicas ready, %d surplus being stopped", p->desired, p->desired,
+                                 p->running - p->desired));
     return verdict("True", "Ready", xasprintf("%d of %d replicas ready", p->ready, p->desired));
 }
 
 static struct verdict placed_verdict(const struct view *v, const struct plan *p)
 {
     if (v->lattice != VIEW_LATTICE_OK || !p->place.wanted)
-        return verdict("Unknown", "NotJudged", xstrdup("the lattice is not known well enough to place anything"));
+        return verdict("Unknown", "NotJudged",
+                       xstrdup("the lattice is not known well enough to place anything"));
     if (p->place.missing > 0)
-        return verdict("False", p->place.placed ? "PartlyPlaced" : "NoFittingHost", xstrdup(p->place.summary));
+        return verdict("False", p->place.placed ? "PartlyPlaced" : "NoFittingHost",
+                       xstrdup(p->place.summary));
     return verdict("True", "Placed", xasprintf("%d of %d replicas have a host", p->place.placed, p->desired));
 }
 
@@ -112,8 +120,8 @@ static struct verdict progressing_verdict(const struct view *v, const struct pla
         return verdict("False", "Paused", xstrdup("spec.paused is set: the new revision is not rolled out"));
     if (p->error && p->ready < p->desired)
         return verdict("False", "StartFailed", xasprintf("host %s: %s", p->failed_host, p->error));
-    return verdict("True", "Reconciling", xasprintf("%d of %d replicas run revision %s", p->updated, p->desired,
-                                                    v->revision));
+    return verdict("True", "Reconciling",
+                   xasprintf("%d of %d replicas run revision %s", p->updated, p->desired, v->revision));
 }
 
 /* Fields of the spec that this version does not act on. */
@@ -135,12 +143,14 @@ static char *unsupported_fields(const struct view *v)
 
 static void add_condition(cJSON *list, const struct view *v, const char *type, struct verdict d)
 {
-    model_condition_add(list, &v->w->conditions, type, d.status, d.reason, d.message, v->w->meta.generation, v->now_ns);
+    model_condition_add(list, &v->w->conditions, type, d.status, d.reason, d.message, v->w->meta.generation,
+                        v->now_ns);
     free(d.message);
 }
 
-static void add_placement(cJSON *list, const struct view *v, const char *host, const struct map *labels, int32_t replicas,
-                          bool ready, const char *image, const char *revision, const char *state, const char *message)
+static void add_placement(cJSON *list, const struct view *v, const char *host, const struct map *labels,
+                          int32_t replicas, bool ready, const char *image, const char *revision,
+                          const char *state, const char *message)
 {
     const struct model_placement_status *before = model_placement_of(v->w, host);
     int64_t since = before && streq(before->state, state) && before->since_ns ? before->since_ns : v->now_ns;
@@ -194,8 +204,11 @@ static void add_live_placement(cJSON *list, const struct view *v, const struct v
         message = "the host reports failed health checks";
     }
     bool ready = running > 0 && h->healthy;
-    add_placement(list, v, h->object, h->labels, running ? running : m && m->op ? m->replicas : wanted, ready,
-                  image ? image : "", revision ? revision : "", state, message);
+    add_placement(list, v, h->object, h->labels,
+                  running      ? running
+                  : m && m->op ? m->replicas
+                               : wanted,
+                  ready, image ? image : "", revision ? revision : "", state, message);
 }
 
 static const struct view_host *find_by_object(const struct view *v, const char *object)
@@ -207,7 +220,8 @@ static const struct view_host *find_by_object(const struct view *v, const char *
 }
 
 /* What ran on hosts that are dead now stays visible until the host is forgotten. */
-static void add_lost_placements(cJSON *list, struct op *op, const struct op_unit *u _unused_, const struct view *v)
+static void add_lost_placements(cJSON *list, struct op *op, const struct op_unit *u _unused_,
+                                const struct view *v)
 {
     int shown = 0;
 
@@ -222,12 +236,13 @@ static void add_lost_placements(cJSON *list, struct op *op, const struct op_unit
         if (!object || !h || !lat_host_dead(h->state))
             continue;
         shown++;
-        _cleanup_free_ char *message = xasprintf("host %s is lost (%s); its replicas are placed on other hosts",
-                                                 before->host, lat_host_reason(h->state));
+        _cleanup_free_ char *message =
+            xasprintf("host %s is lost (%s); its replicas are placed on other hosts", before->host,
+                      lat_host_reason(h->state));
         if (!streq(before->state, "Lost"))
             op_event(op, v->w, "Warning", "ReplicaLost", "Replace", "%s", message);
-        add_placement(list, v, before->host, NULL, before->replicas, false, before->image, before->revision, "Lost",
-                      message);
+        add_placement(list, v, before->host, NULL, before->replicas, false, before->image, before->revision,
+                      "Lost", message);
     }
 }
 
@@ -257,7 +272,8 @@ static cJSON *placements_before(const struct view *v)
 
     for (size_t i = 0; i < v->w->nplacements; i++) {
         const struct model_placement_status *b = &v->w->placements[i];
-        add_placement(list, v, b->host, NULL, b->replicas, b->ready, b->image, b->revision, b->state, b->message);
+        add_placement(list, v, b->host, NULL, b->replicas, b->ready, b->image, b->revision, b->state,
+                      b->message);
     }
     return list;
 }
@@ -316,7 +332,8 @@ static void tell_ready(struct op *op, struct op_unit *u, const struct view *v, c
     if (streq(last, ready->reason))
         return;
     xstr_replace(&u->last_ready_reason, ready->reason);
-    static const char *const quiet[] = {"Starting", "Linking", "Updating", "Deleting", "LatticeSyncing", "ConfigPending"};
+    static const char *const quiet[] = {"Starting", "Linking",        "Updating",
+                                        "Deleting", "LatticeSyncing", "ConfigPending"};
     for (size_t i = 0; i < ARRAY_LEN(quiet); i++)
         if (streq(ready->reason, quiet[i]))
             return;
@@ -350,15 +367,16 @@ void status_write(struct op *op, struct op_unit *u, const struct view *v, const 
     tell_ready(op, u, v, &ready);
     free(ready.message);
     uint64_t hash = json_hash(status);
-    bool same = hash == w->status_hash ||
-                (hash == u->status_written && streq_null(u->status_written_version, w->meta.resource_version));
+    bool same = hash == w->status_hash || (hash == u->status_written &&
+                                           streq_null(u->status_written_version, w->meta.resource_version));
     if (same) {
         cJSON_Delete(status);
         return;
     }
     u->status_written = hash;
     xstr_replace(&u->status_written_version, w->meta.resource_version);
-    _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", model_kind_name(w->kind), NULL);
+    _cleanup_json_ cJSON *o =
+        json_object("apiVersion", MODEL_API_VERSION, "kind", model_kind_name(w->kind), NULL);
     json_set_str(o, "metadata.name", w->meta.name);
     json_set_str(o, "metadata.namespace", w->meta.namespace);
     json_set(o, "status", status);

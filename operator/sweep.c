@@ -17,7 +17,8 @@ void sweep_enqueue_id(struct op_lattice *l, const char *id)
 }
 
 /* Whether the owner annotation names an object of ours that no longer wants this id here. */
-static bool is_orphan(struct op_lattice *l, const struct map *annotations, const char *id, enum model_kind kind)
+static bool is_orphan(struct op_lattice *l, const struct map *annotations, const char *id,
+                      enum model_kind kind)
 {
     const char *owner = map_get(annotations, MODEL_OWNER);
     enum model_kind owner_kind;

@@ -103,7 +103,8 @@ void unit_host_done(struct unit_host *h, const struct err *err)
     xstr_replace(&h->failed_revision, h->revision);
 }
 
-void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation, const struct err *err)
+void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation,
+                    const struct err *err)
 {
     struct op_unit *u = unit_find(op, kind, key);
 

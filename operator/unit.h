@@ -1,6 +1,6 @@
 /*
- * A unit is an actor or a provider under reconciliation: what the operator remembers of it between reconciles (operations under way,
- * failures and their back-off). Everything else is read anew each time.
+ * A unit is an actor or a provider under reconciliation: what the operator remembers of it between reconciles
+ * (operations under way, failures and their back-off). Everything else is read anew each time.
  */
 #ifndef WASMCTL_OPERATOR_UNIT_H
 #define WASMCTL_OPERATOR_UNIT_H
@@ -33,11 +33,11 @@ struct op_unit {
     struct map *calls; /* operation key of links.h -> char *: error of the last try */
     struct kube_req *finalizer_request;
     struct kube_req *status_request;
-    uint64_t status_written;      /* hash of the last status that was written ... */
-    char *status_written_version; /* ... when the object had this resourceVersion */
+    uint64_t status_written;                      /* hash of the last status that was written ... */
+    char *status_written_version;                 /* ... when the object had this resourceVersion */
     char *last_ready_reason, *last_ready_message; /* of the last Event about it */
-    char *config;             /* name of the configuration in use */
-    struct map *old_configs;  /* names that were in use before */
+    char *config;                                 /* name of the configuration in use */
+    struct map *old_configs;                      /* names that were in use before */
 };
 
 struct op_unit *unit_get(struct op *op, enum model_kind kind, const char *key); /* creates */
@@ -50,6 +50,7 @@ struct unit_host *unit_host_find(const struct op_unit *u, const char *host);
 /* Notes the outcome and sets back-off: 1 s doubling to 5 minutes. */
 void unit_host_done(struct unit_host *h, const struct err *err);
 /* A link or config call ended. */
-void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation, const struct err *err);
+void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation,
+                    const struct err *err);
 
 #endif

@@ -48,8 +48,9 @@ static struct map *merge_config(struct op *op, struct view *v, const struct mode
                 config_problem(v, "ConfigMissing", xasprintf("%s %s/%s does not exist", kind, ns, s->name));
             break;
         case SOURCE_FORBIDDEN:
-            config_problem(v, "ConfigForbidden",
-                           xasprintf("the operator may not read %s %s/%s (check its RBAC)", kind, ns, s->name));
+            config_problem(
+                v, "ConfigForbidden",
+                xasprintf("the operator may not read %s %s/%s (check its RBAC)", kind, ns, s->name));
             break;
         }
     }
@@ -87,23 +88,25 @@ static char *other_end(struct op *op, struct view *v, const struct model_capabil
     const char *name = c->provider ? c->provider : c->actor;
 
     if (!name) {
-        link_problem(v, "CapabilityUnsupported",
-                     xasprintf("capability \"%s\" (%s:%s) names neither provider nor actor, and hosts of driver "
-                               "wasmcloud.v1 have no built-in one",
-                               c->name, c->interface.namespace, c->interface.package));
+        link_problem(
+            v, "CapabilityUnsupported",
+            xasprintf("capability \"%s\" (%s:%s) names neither provider nor actor, and hosts of driver "
+                      "wasmcloud.v1 have no built-in one",
+                      c->name, c->interface.namespace, c->interface.package));
         return NULL;
     }
     _cleanup_free_ char *key = xasprintf("%s/%s", w->meta.namespace, name);
     const struct model_workload *other = op_workload(op, kind, key);
     if (!other) {
-        link_problem(v, c->provider ? "ProviderNotFound" : "ActorNotFound",
-                     xasprintf("%s %s of capability \"%s\" does not exist", model_kind_name(kind), key, c->name));
+        link_problem(
+            v, c->provider ? "ProviderNotFound" : "ActorNotFound",
+            xasprintf("%s %s of capability \"%s\" does not exist", model_kind_name(kind), key, c->name));
         return NULL;
     }
     if (!streq(other->lattice, w->lattice)) {
         link_problem(v, "OtherLattice",
-                     xasprintf("%s %s of capability \"%s\" is in lattice %s, not in %s", model_kind_name(kind), key,
-                               c->name, other->lattice, w->lattice));
+                     xasprintf("%s %s of capability \"%s\" is in lattice %s, not in %s",
+                               model_kind_name(kind), key, c->name, other->lattice, w->lattice));
         return NULL;
     }
     return xstrdup(other->id);
@@ -126,16 +129,17 @@ static void add_link(struct op *op, struct view *v, const struct model_capabilit
     v->links = xreallocarray(v->links, v->nlinks + 1, sizeof(*v->links));
     struct view_link *l = &v->links[v->nlinks++];
     *l = (struct view_link){
-        .link = {
-            .source = inward ? xstrdup(other) : xstrdup(v->w->id),
-            .target = inward ? xstrdup(v->w->id) : xstrdup(other),
-            .name = xstrdup(c->name),
-            .wit_namespace = xstrdup(c->interface.namespace),
-            .wit_package = xstrdup(c->interface.package),
-            .interfaces = strv_copy(c->interface.interfaces),
-            .source_config = inward ? with : strv_new(),
-            .target_config = inward ? strv_new() : with,
-        },
+        .link =
+            {
+                .source = inward ? xstrdup(other) : xstrdup(v->w->id),
+                .target = inward ? xstrdup(v->w->id) : xstrdup(other),
+                .name = xstrdup(c->name),
+                .wit_namespace = xstrdup(c->interface.namespace),
+                .wit_package = xstrdup(c->interface.package),
+                .interfaces = strv_copy(c->interface.interfaces),
+                .source_config = inward ? with : strv_new(),
+                .target_config = inward ? strv_new() : with,
+            },
     };
 }
 
@@ -211,8 +215,8 @@ static void add_host(struct op *op, struct view *v, const struct op_unit *u, con
 static char *make_revision(const struct view *v)
 {
     const struct model_workload *w = v->w;
-    _cleanup_free_ char *text = xasprintf("%s\n%" PRId64 "\n%s", w->image, w->memory_limit,
-                                          v->nconfigs ? v->configs[0].name : "");
+    _cleanup_free_ char *text =
+        xasprintf("%s\n%" PRId64 "\n%s", w->image, w->memory_limit, v->nconfigs ? v->configs[0].name : "");
 
     return xasprintf("%010" PRIx64, str_hash64(text, strlen(text), STR_HASH64_INIT) & UINT64_C(0xffffffffff));
 }
@@ -227,7 +231,9 @@ static void read_lattice(struct op *op, struct view *v)
     struct op_lattice *l = op_lattice_get(op, v->w->lattice);
     if (!l || !l->lat || !l->connected) {
         v->lattice = VIEW_LATTICE_DISCONNECTED;
-        v->lattice_why = l && l->problem ? l->problem : l && l->disconnected_why ? l->disconnected_why : "connecting";
+        v->lattice_why = l && l->problem            ? l->problem
+                         : l && l->disconnected_why ? l->disconnected_why
+                                                    : "connecting";
         return;
     }
     if (!lat_synced(l->lat)) {

@@ -1,6 +1,6 @@
 /*
- * What a reconciler of a unit looks at: everything the decision depends on, read from the caches at one moment. The plan is a pure
- * function of it.
+ * What a reconciler of a unit looks at: everything the decision depends on, read from the caches at one
+ * moment. The plan is a pure function of it.
  */
 #ifndef WASMCTL_OPERATOR_VIEW_H
 #define WASMCTL_OPERATOR_VIEW_H
@@ -24,8 +24,8 @@ struct view_host {
     enum lat_host_state state;
     uint32_t load;
 
-    bool running; /* the unit's id runs there ... */
-    bool ours;    /* ... with our owner annotation */
+    bool running;      /* the unit's id runs there ... */
+    bool ours;         /* ... with our owner annotation */
     const char *owner; /* whose it is otherwise, NULL if it has no owner annotation */
     bool healthy;
     const char *image, *revision;

@@ -1,6 +1,7 @@
 /*
- * A growing byte buffer with a maximum. data is always NUL-terminated (the NUL is not counted in len) once anything was
- * appended; buf_str() gives "" for an empty one. What is fed from outside uses a max that fits its use.
+ * A growing byte buffer with a maximum. data is always NUL-terminated (the NUL is not counted in len) once
+ * anything was appended; buf_str() gives "" for an empty one. What is fed from outside uses a max that fits
+ * its use.
  */
 #ifndef WASMCTL_BASE_BUF_H
 #define WASMCTL_BASE_BUF_H
@@ -17,16 +18,23 @@ struct buf {
 };
 
 #define BUF_DEFAULT_MAX ((size_t)1 << 30)
-#define BUF_INIT        {0}
-#define BUF_INIT_MAX(m) {.max = (m)}
+#define BUF_INIT                                                                                             \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
+#define BUF_INIT_MAX(m)                                                                                      \
+    {                                                                                                        \
+        .max = (m)                                                                                           \
+    }
 
 void buf_init(struct buf *b, size_t max);
 /* Frees the memory; the buffer is empty and usable afterwards, with the same max. */
 void buf_release(struct buf *b);
 #define _cleanup_buf_ _cleanup_(buf_release)
 
-/* Append. All return 0, or ERR_TOO_LARGE (and leave the buffer as it was) when max would be passed. Callers that build
- * text of their own with no outside input may ignore the result: BUF_DEFAULT_MAX is then the only limit. */
+/* Append. All return 0, or ERR_TOO_LARGE (and leave the buffer as it was) when max would be passed. Callers
+ * that build text of their own with no outside input may ignore the result: BUF_DEFAULT_MAX is then the only
+ * limit. */
 int buf_add(struct buf *b, const void *data, size_t len);
 int buf_adds(struct buf *b, const char *s);
 int buf_addc(struct buf *b, char c);

@@ -1,4 +1,5 @@
-/* Scope cleanup: a variable releases what it holds when it goes out of scope; TAKE_PTR hands it over instead. */
+/* Scope cleanup: a variable releases what it holds when it goes out of scope; TAKE_PTR hands it over instead.
+ */
 #ifndef WASMCTL_BASE_CLEANUP_H
 #define WASMCTL_BASE_CLEANUP_H
 
@@ -12,19 +13,19 @@
 #define _unused_           __attribute__((unused))
 
 /* Gives the pointer away: the variable is NULL afterwards, so its cleanup does nothing. */
-#define TAKE_PTR(p)                                                                                                  \
-    ({                                                                                                               \
-        __typeof__(p) take_ptr_ = (p);                                                                               \
-        (p) = NULL;                                                                                                  \
-        take_ptr_;                                                                                                   \
+#define TAKE_PTR(p)                                                                                          \
+    ({                                                                                                       \
+        __typeof__(p) take_ptr_ = (p);                                                                       \
+        (p) = NULL;                                                                                          \
+        take_ptr_;                                                                                           \
     })
 
 /* Defines `name##p`, the cleanup function of a variable of pointer type `type` that is released by `name`. */
-#define DEFINE_CLEANUP(type, name)                                                                                   \
-    static inline void name##p(type *p)                                                                              \
-    {                                                                                                                \
-        if (*p)                                                                                                      \
-            name(*p);                                                                                                \
+#define DEFINE_CLEANUP(type, name)                                                                           \
+    static inline void name##p(type *p)                                                                      \
+    {                                                                                                        \
+        if (*p)                                                                                              \
+            name(*p);                                                                                        \
     }
 
 static inline void freep(void *p)

@@ -88,7 +88,8 @@ int file_mkdirs(const char *path, mode_t mode, struct err **err)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_, struct FTW *ftw _unused_)
+static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_,
+                      struct FTW *ftw _unused_)
 {
     return remove(path);
 }

@@ -4,8 +4,8 @@
  *
  *   log_info("host lost", "host", id, "lattice", name, NULL);
  *
- * Keys and values are strings, ended by NULL; a NULL value is printed as "". Values of keys named "token", "password",
- * "authorization" or "secret" are replaced by "<redacted>".
+ * Keys and values are strings, ended by NULL; a NULL value is printed as "". Values of keys named "token",
+ * "password", "authorization" or "secret" are replaced by "<redacted>".
  */
 #ifndef WASMCTL_BASE_LOG_H
 #define WASMCTL_BASE_LOG_H
@@ -26,15 +26,15 @@ void log_kv(enum log_level level, const char *message, ...) __attribute__((senti
 #define log_error(...) log_kv(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_kv(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_kv(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)                                                                                               \
-    do {                                                                                                             \
-        if (log_enabled(LOG_DEBUG))                                                                                  \
-            log_kv(LOG_DEBUG, __VA_ARGS__);                                                                          \
+#define log_debug(...)                                                                                       \
+    do {                                                                                                     \
+        if (log_enabled(LOG_DEBUG))                                                                          \
+            log_kv(LOG_DEBUG, __VA_ARGS__);                                                                  \
     } while (0)
-#define log_trace(...)                                                                                               \
-    do {                                                                                                             \
-        if (log_enabled(LOG_TRACE))                                                                                  \
-            log_kv(LOG_TRACE, __VA_ARGS__);                                                                          \
+#define log_trace(...)                                                                                       \
+    do {                                                                                                     \
+        if (log_enabled(LOG_TRACE))                                                                          \
+            log_kv(LOG_TRACE, __VA_ARGS__);                                                                  \
     } while (0)
 
 #endif

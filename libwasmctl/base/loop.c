@@ -7,8 +7,9 @@
 #include "base/mem.h"
 
 /*
- * All timers live in one binary heap ordered by (due, sequence) and one uv_timer wakes for the first: the same code then
- * serves the real and the fake clock. Handles that wrap a uv handle are freed in its close callback.
+ * All timers live in one binary heap ordered by (due, sequence) and one uv_timer wakes for the first: the
+ * same code then serves the real and the fake clock. Handles that wrap a uv handle are freed in its close
+ * callback.
  */
 struct loop {
     uv_loop_t uv;
@@ -342,7 +343,8 @@ void loop_io_set(struct loop_io *io, int events)
         uv_poll_stop(&io->uv);
         return;
     }
-    uv_poll_start(&io->uv, (events & LOOP_READ ? UV_READABLE : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0), on_poll);
+    uv_poll_start(&io->uv, (events & LOOP_READ ? UV_READABLE : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0),
+                  on_poll);
 }
 
 void loop_io_free(struct loop_io *io)

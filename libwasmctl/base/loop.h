@@ -1,10 +1,10 @@
 /*
- * The event loop of a process: timers, descriptors, signals, child processes and deferred calls over libuv. One loop, one
- * thread; everything here is called on that thread only. Foreign threads use base/mailbox.h.
+ * The event loop of a process: timers, descriptors, signals, child processes and deferred calls over libuv.
+ * One loop, one thread; everything here is called on that thread only. Foreign threads use base/mailbox.h.
  *
- * Handles are created stopped where that makes sense and freed with their free function, which may be called at any time,
- * also inside their own callback; after it returns the callback never runs again. loop_free() wants every handle freed
- * before it.
+ * Handles are created stopped where that makes sense and freed with their free function, which may be called
+ * at any time, also inside their own callback; after it returns the callback never runs again. loop_free()
+ * wants every handle freed before it.
  */
 #ifndef WASMCTL_BASE_LOOP_H
 #define WASMCTL_BASE_LOOP_H
@@ -24,7 +24,8 @@ void loop_free(struct loop *l);
 DEFINE_CLEANUP(struct loop *, loop_free)
 #define _cleanup_loop_ _cleanup_(loop_freep)
 
-/* Runs until loop_stop() or until nothing is left to wait for. May be nested only when re-entered from no callback. */
+/* Runs until loop_stop() or until nothing is left to wait for. May be nested only when re-entered from no
+ * callback. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 /* One turn; waits for an event when `wait`. Returns whether anything is left to wait for. */
@@ -32,8 +33,8 @@ bool loop_turn(struct loop *l, bool wait);
 /* Monotonic milliseconds; follows the fake clock when one is set. */
 int64_t loop_now_ms(const struct loop *l);
 
-/* Tests: from now on time stands still and moves only by loop_advance(), which fires the timers that fall due, in order.
- * Descriptors and mailboxes go on working. */
+/* Tests: from now on time stands still and moves only by loop_advance(), which fires the timers that fall
+ * due, in order. Descriptors and mailboxes go on working. */
 void loop_fake_clock(struct loop *l, int64_t start_ms);
 void loop_advance(struct loop *l, int64_t ms);
 
@@ -47,7 +48,8 @@ bool loop_timer_active(const struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t);
 DEFINE_CLEANUP(struct loop_timer *, loop_timer_free)
 
-/* Calls fn once in the next turn, not from within the caller. The handle is gone after the call; cancel before that. */
+/* Calls fn once in the next turn, not from within the caller. The handle is gone after the call; cancel
+ * before that. */
 struct loop_defer *loop_defer(struct loop *l, loop_fn fn, void *arg);
 void loop_defer_cancel(struct loop_defer *d);
 

@@ -44,7 +44,8 @@ static void deliver(uv_async_t *uv)
         list = mail->next;
         void *message = mail->message;
         free(mail);
-        /* The receiver may free the mailbox: its memory lives until the close callback, the rest is then dropped. */
+        /* The receiver may free the mailbox: its memory lives until the close callback, the rest is then
+         * dropped. */
         if (m->closing)
             m->free_message(message);
         else
@@ -52,7 +53,8 @@ static void deliver(uv_async_t *uv)
     }
 }
 
-struct mailbox *mailbox_new(struct loop *l, size_t limit, mailbox_fn fn, void (*free_message)(void *), void *arg)
+struct mailbox *mailbox_new(struct loop *l, size_t limit, mailbox_fn fn, void (*free_message)(void *),
+                            void *arg)
 {
     struct mailbox *m = xcalloc(1, sizeof(*m));
 

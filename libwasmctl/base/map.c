@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 
-/* Entries lie in insertion order; `slots` is the open-addressed index into them (entry number + 1, 0 = free). A deleted
- * entry keeps its slot with key NULL until the next rebuild. */
+/* Entries lie in insertion order; `slots` is the open-addressed index into them (entry number + 1, 0 = free).
+ * A deleted entry keeps its slot with key NULL until the next rebuild. */
 struct entry {
     char *key;
     void *value;

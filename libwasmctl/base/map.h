@@ -1,6 +1,6 @@
 /*
- * String-keyed hash map that iterates in order of insertion. Keys are copied. Values are the caller's unless a free
- * function was given, then the map frees what it drops. Not for use from several threads.
+ * String-keyed hash map that iterates in order of insertion. Keys are copied. Values are the caller's unless
+ * a free function was given, then the map frees what it drops. Not for use from several threads.
  */
 #ifndef WASMCTL_BASE_MAP_H
 #define WASMCTL_BASE_MAP_H

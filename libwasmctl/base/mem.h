@@ -25,28 +25,28 @@ void xstr_replace(char **p, const char *s);
 void mem_set_abort_hook(void (*hook)(void));
 
 /* Growing typed array: VEC(char *) names = {0}; vec_push(&names, p); free(names.items). */
-#define VEC(type)                                                                                                    \
-    struct {                                                                                                         \
-        type *items;                                                                                                 \
-        size_t len, cap;                                                                                             \
+#define VEC(type)                                                                                            \
+    struct {                                                                                                 \
+        type *items;                                                                                         \
+        size_t len, cap;                                                                                     \
     }
 
-#define vec_push(v, item)                                                                                            \
-    do {                                                                                                             \
-        if ((v)->len == (v)->cap) {                                                                                  \
-            (v)->cap = (v)->cap ? (v)->cap * 2 : 8;                                                                  \
-            (v)->items = xreallocarray((v)->items, (v)->cap, sizeof(*(v)->items));                                   \
-        }                                                                                                            \
-        (v)->items[(v)->len++] = (item);                                                                             \
+#define vec_push(v, item)                                                                                    \
+    do {                                                                                                     \
+        if ((v)->len == (v)->cap) {                                                                          \
+            (v)->cap = (v)->cap ? (v)->cap * 2 : 8;                                                          \
+            (v)->items = xreallocarray((v)->items, (v)->cap, sizeof(*(v)->items));                           \
+        }                                                                                                    \
+        (v)->items[(v)->len++] = (item);                                                                     \
     } while (0)
 
 /* Removes item i, keeping the order. */
-#define vec_remove(v, i)                                                                                             \
-    do {                                                                                                             \
-        size_t vec_i_ = (i);                                                                                         \
-        memmove(&(v)->items[vec_i_], &(v)->items[vec_i_ + 1],                                                        \
-                ((v)->len - vec_i_ - 1) * sizeof(*(v)->items));                                                      \
-        (v)->len--;                                                                                                  \
+#define vec_remove(v, i)                                                                                     \
+    do {                                                                                                     \
+        size_t vec_i_ = (i);                                                                                 \
+        memmove(&(v)->items[vec_i_], &(v)->items[vec_i_ + 1],                                                \
+                ((v)->len - vec_i_ - 1) * sizeof(*(v)->items));                                              \
+        (v)->len--;                                                                                          \
     } while (0)
 
 #endif

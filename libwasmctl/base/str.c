@@ -155,7 +155,11 @@ const char *str_suggest(const char *s, const char *const *candidates)
 /* Length of the valid UTF-8 sequence at p and its code point, 0 when it is not valid. */
 static size_t utf8_next(const unsigned char *p, uint32_t *ret_cp)
 {
-    size_t len = *p < 0x80 ? 1 : (*p & 0xe0) == 0xc0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : (*p & 0xf8) == 0xf0 ? 4 : 0;
+    size_t len = *p < 0x80             ? 1
+                 : (*p & 0xe0) == 0xc0 ? 2
+                 : (*p & 0xf0) == 0xe0 ? 3
+                 : (*p & 0xf8) == 0xf0 ? 4
+                                       : 0;
     static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
 
     if (!len)
@@ -209,8 +213,8 @@ char *str_escape_control(const char *s, bool keep_newlines)
 
 static const struct {
     uint32_t first, last;
-} zero_width[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
-                  {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
+} zero_width[] = {{0x300, 0x36f},   {0x483, 0x489},     {0x591, 0x5bd},    {0x610, 0x61a},   {0x64b, 0x65f},
+                  {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},   {0x200b, 0x200f},  {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
                   {0xfe20, 0xfe2f}, {0x1f3fb, 0x1f3ff}, {0xe0100, 0xe01ef}},
   double_width[] = {{0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x2614, 0x2615},
                     {0x26a1, 0x26a1},   {0x2705, 0x2705},   {0x2728, 0x2728},   {0x274c, 0x274c},
@@ -245,7 +249,8 @@ char *str_base64_encode(const void *data, size_t len)
     char *out = xmalloc((len + 2) / 3 * 4 + 1), *o = out;
 
     for (size_t i = 0; i < len; i += 3) {
-        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < len ? p[i + 2] : 0);
+        uint32_t v =
+            (uint32_t)p[i] << 16 | (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < len ? p[i + 2] : 0);
         *o++ = base64_alphabet[v >> 18];
         *o++ = base64_alphabet[v >> 12 & 63];
         *o++ = i + 1 < len ? base64_alphabet[v >> 6 & 63] : '=';

@@ -26,7 +26,8 @@ static inline bool str_empty(const char *s)
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
-/* Whole string as a decimal number within [min, max]; false otherwise (also for blanks and signs like "+1"). */
+/* Whole string as a decimal number within [min, max]; false otherwise (also for blanks and signs like "+1").
+ */
 bool str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 
 /* NULL-ended list of owned strings. */
@@ -42,11 +43,12 @@ bool strv_has(char *const *v, const char *s);
 /* Splits at every sep; empty parts are dropped unless keep_empty. */
 char **strv_split(const char *s, char sep, bool keep_empty);
 char *strv_join(char *const *v, const char *sep);
-/* The candidate closest to s by edit distance (at most a third of its length away), or NULL: "did you mean". */
+/* The candidate closest to s by edit distance (at most a third of its length away), or NULL: "did you mean".
+ */
 const char *str_suggest(const char *s, const char *const *candidates);
 
-/* Copies with control characters and invalid UTF-8 made visible ("\x1b"), so that no outside text can steer a terminal.
- * keep_newlines leaves '\n' and '\t' alone. */
+/* Copies with control characters and invalid UTF-8 made visible ("\x1b"), so that no outside text can steer a
+ * terminal. keep_newlines leaves '\n' and '\t' alone. */
 char *str_escape_control(const char *s, bool keep_newlines);
 /* Columns a UTF-8 text takes on a terminal (wide = 2, combining = 0). */
 size_t str_width(const char *s);

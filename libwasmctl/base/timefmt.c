@@ -79,8 +79,8 @@ int time_parse_rfc3339(const char *s, int64_t *ret_ns, struct err **err)
 
     bool ok = read_digits(&p, 4, &year) && *p++ == '-' && read_digits(&p, 2, &month) && *p++ == '-' &&
               read_digits(&p, 2, &tm.tm_mday) && (*p == 'T' || *p == 't' || *p == ' ') && p++ &&
-              read_digits(&p, 2, &tm.tm_hour) && *p++ == ':' && read_digits(&p, 2, &tm.tm_min) && *p++ == ':' &&
-              read_digits(&p, 2, &tm.tm_sec);
+              read_digits(&p, 2, &tm.tm_hour) && *p++ == ':' && read_digits(&p, 2, &tm.tm_min) &&
+              *p++ == ':' && read_digits(&p, 2, &tm.tm_sec);
     if (!ok || year < 1678 || year > 2261 || month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
         tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
         return err_set(err, ERR_INVALID, "\"%s\" is not a time like 2026-01-02T03:04:05Z", s);
@@ -101,7 +101,8 @@ int time_parse_rfc3339(const char *s, int64_t *ret_ns, struct err **err)
         p++;
     } else if (*p == '+' || *p == '-') {
         int sign = *p++ == '-' ? -1 : 1, hours, minutes;
-        if (!read_digits(&p, 2, &hours) || *p++ != ':' || !read_digits(&p, 2, &minutes) || hours > 23 || minutes > 59)
+        if (!read_digits(&p, 2, &hours) || *p++ != ':' || !read_digits(&p, 2, &minutes) || hours > 23 ||
+            minutes > 59)
             return err_set(err, ERR_INVALID, "\"%s\" has a bad time zone offset (want Z or +hh:mm)", s);
         offset = sign * (hours * 3600 + minutes * 60);
     } else {
@@ -118,8 +119,8 @@ int time_parse_duration(const char *s, int64_t *ret_ns, struct err **err)
     static const struct {
         const char *unit;
         double ns;
-    } units[] = {{"ns", 1},    {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6},
-                 {"s", 1e9},   {"m", 60e9}, {"h", 3600e9}};
+    } units[] = {{"ns", 1},  {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6},
+                 {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
     const double longest = 100.0 * 365 * 86400 * 1e9;
     const char *p = s;
     double total = 0;

@@ -19,7 +19,8 @@ const char *time_rfc3339(int64_t ns, int digits, char out[TIME_RFC3339_LEN]);
 /* RFC 3339 with any number of fractional digits and any offset. 0, or ERR_INVALID. */
 int time_parse_rfc3339(const char *s, int64_t *ret_ns, struct err **err);
 
-/* Go-style durations: "500ms", "3s", "1h30m", "0". Up to 100 years. Nanoseconds. ERR_INVALID names the text. */
+/* Go-style durations: "500ms", "3s", "1h30m", "0". Up to 100 years. Nanoseconds. ERR_INVALID names the text.
+ */
 int time_parse_duration(const char *s, int64_t *ret_ns, struct err **err);
 
 /* kubectl's age: "5s", "3m20s", "47h", "5d3h", "340d", "2y10d". */

@@ -1,4 +1,5 @@
-/* The LatticeHost kind, as the operator reads it back: what people write (cordon, taints) and what was written last. */
+/* The LatticeHost kind, as the operator reads it back: what people write (cordon, taints) and what was
+ * written last. */
 #ifndef WASMCTL_MODEL_HOST_OBJECT_H
 #define WASMCTL_MODEL_HOST_OBJECT_H
 

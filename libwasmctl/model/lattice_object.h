@@ -5,7 +5,8 @@
 #include "model/meta.h"
 
 struct model_label_rule {
-    char *host_id, *friendly_name, *hostname_regex, *label_key, *label_value; /* what is NULL matches anything */
+    char *host_id, *friendly_name, *hostname_regex, *label_key,
+        *label_value;   /* what is NULL matches anything */
     struct map *labels; /* char * */
 };
 struct model_secret_ref {
@@ -21,7 +22,7 @@ struct model_lattice {
     bool heal_deaf;
     struct model_label_rule *rules;
     size_t nrules;
-    struct map *mirrors; /* source prefix -> mirror prefix; NULL if none */
+    struct map *mirrors;      /* source prefix -> mirror prefix; NULL if none */
     uint64_t connection_hash; /* of what needs a new connection when it changes */
     char *problem;
     struct model_conditions conditions;

@@ -31,9 +31,8 @@ void model_meta_read(const cJSON *object, struct model_meta *ret)
         .created_ns = read_time(object, "metadata.creationTimestamp"),
         .deleted_ns = read_time(object, "metadata.deletionTimestamp"),
     };
-    json_each (f, finalizers)
-        if (cJSON_IsString(f) && streq(f->valuestring, MODEL_FINALIZER))
-            ret->has_finalizer = true;
+    json_each(f, finalizers) if (cJSON_IsString(f) && streq(f->valuestring, MODEL_FINALIZER))
+        ret->has_finalizer = true;
 }
 
 void model_meta_release(struct model_meta *m)
@@ -50,7 +49,8 @@ void model_conditions_read(const cJSON *status, struct model_conditions *ret)
     const cJSON *list = json_get(status, "conditions");
     VEC(struct model_condition) v = {0};
 
-    json_each (c, list) {
+    json_each(c, list)
+    {
         struct model_condition one = {
             .type = xstrdup(json_str_or(c, "type", "")),
             .status = xstrdup(json_str_or(c, "status", "Unknown")),
@@ -84,14 +84,15 @@ const struct model_condition *model_condition_find(const struct model_conditions
     return NULL;
 }
 
-void model_condition_add(cJSON *list, const struct model_conditions *before, const char *type, const char *status,
-                         const char *reason, const char *message, int64_t generation, int64_t now_ns)
+void model_condition_add(cJSON *list, const struct model_conditions *before, const char *type,
+                         const char *status, const char *reason, const char *message, int64_t generation,
+                         int64_t now_ns)
 {
     const struct model_condition *old = model_condition_find(before, type);
     int64_t since = old && streq(old->status, status) && old->since_ns ? old->since_ns : now_ns;
     char stamp[TIME_RFC3339_LEN];
-    cJSON *c = json_object("type", type, "status", status, "reason", reason, "message", message, "lastTransitionTime",
-                           time_rfc3339(since, 0, stamp), NULL);
+    cJSON *c = json_object("type", type, "status", status, "reason", reason, "message", message,
+                           "lastTransitionTime", time_rfc3339(since, 0, stamp), NULL);
 
     if (generation)
         json_set_int(c, "observedGeneration", generation);
@@ -102,7 +103,8 @@ struct map *model_string_map(const cJSON *object)
 {
     struct map *m = map_new(free);
 
-    json_each (v, object) {
+    json_each(v, object)
+    {
         if (!v->string)
             continue;
         if (cJSON_IsString(v))

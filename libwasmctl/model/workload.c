@@ -38,8 +38,7 @@ static void read_config(const cJSON *spec, struct model_config *ret)
     VEC(struct model_source) v = {0};
 
     ret->values = model_string_map(json_get(spec, "config"));
-    json_each (source, json_get(spec, "configFrom"))
-        vec_push(&v, read_source(source));
+    json_each(source, json_get(spec, "configFrom")) vec_push(&v, read_source(source));
     ret->sources = v.items;
     ret->nsources = v.len;
 }
@@ -56,7 +55,8 @@ static void read_capabilities(struct model_workload *w, const cJSON *spec)
 {
     VEC(struct model_capability) v = {0};
 
-    json_each (o, json_get(spec, "capabilities")) {
+    json_each(o, json_get(spec, "capabilities"))
+    {
         struct model_capability c = {
             .name = xstrdup(json_str_or(o, "name", "default")),
             .provider = xstrdup_null(json_str(o, "provider")),
@@ -88,11 +88,13 @@ static void read_placement(struct model_workload *w, const cJSON *spec)
 
     p->daemon = streq(json_str_or(o, "mode", "Spread"), "Daemon");
     p->rebalance = streq(json_str_or(o, "rebalance", "none"), "gradual");
-    if (json_get(o, "hostSelector") && selector_from_json(json_get(o, "hostSelector"), &p->host_selector, &e) < 0) {
+    if (json_get(o, "hostSelector") &&
+        selector_from_json(json_get(o, "hostSelector"), &p->host_selector, &e) < 0) {
         err_wrap(&e, "spec.placement.hostSelector");
         problem(w, e);
     }
-    json_each (s, json_get(o, "spread")) {
+    json_each(s, json_get(o, "spread"))
+    {
         struct model_spread one = {
             .topology_key = xstrdup(json_str_or(s, "topologyKey", "")),
             .max_skew = (int32_t)json_int(s, "maxSkew", 1),
@@ -105,7 +107,8 @@ static void read_placement(struct model_workload *w, const cJSON *spec)
     }
     p->spreads = spreads.items;
     p->nspreads = spreads.len;
-    json_each (t, json_get(o, "tolerations")) {
+    json_each(t, json_get(o, "tolerations"))
+    {
         struct model_toleration one = {
             .key = xstrdup_null(json_str(t, "key")),
             .value = xstrdup(json_str_or(t, "value", "")),
@@ -174,7 +177,8 @@ static void read_status(struct model_workload *w, const cJSON *status)
     w->observed_generation = json_int(status, "observedGeneration", 0);
     w->status_hash = status ? json_hash(status) : 0;
     model_conditions_read(status, &w->conditions);
-    json_each (p, json_get(status, "placements")) {
+    json_each(p, json_get(status, "placements"))
+    {
         struct model_placement_status one = {
             .host = xstrdup(json_str_or(p, "host", "")),
             .image = xstrdup(json_str_or(p, "image", "")),
@@ -182,7 +186,8 @@ static void read_status(struct model_workload *w, const cJSON *status)
             .state = xstrdup(json_str_or(p, "state", "")),
             .message = xstrdup(json_str_or(p, "message", "")),
             .replicas = (int32_t)json_int(p, "replicas", 0),
-            .ready = cJSON_IsBool(json_get(p, "ready")) ? json_bool(p, "ready", false) : json_int(p, "ready", 0) > 0,
+            .ready = cJSON_IsBool(json_get(p, "ready")) ? json_bool(p, "ready", false)
+                                                        : json_int(p, "ready", 0) > 0,
         };
         if (json_str(p, "since"))
             time_parse_rfc3339(json_str(p, "since"), &one.since_ns, NULL);

@@ -1,9 +1,9 @@
 /*
- * WasmActor and WasmProvider as compact structs. Both are a unit that runs on hosts of a lattice and differ in few fields, so
- * one struct serves both.
+ * WasmActor and WasmProvider as compact structs. Both are a unit that runs on hosts of a lattice and differ
+ * in few fields, so one struct serves both.
  *
- * Defaults of the CRD are applied here too (an old object may lack them). Numbers are range-checked; what cannot be used is told
- * by `problem`, for the condition of the object, never dropped in silence.
+ * Defaults of the CRD are applied here too (an old object may lack them). Numbers are range-checked; what
+ * cannot be used is told by `problem`, for the condition of the object, never dropped in silence.
  */
 #ifndef WASMCTL_MODEL_WORKLOAD_H
 #define WASMCTL_MODEL_WORKLOAD_H
@@ -35,7 +35,7 @@ struct model_capability {
 struct model_spread {
     char *topology_key;
     int32_t max_skew;
-    bool hard; /* DoNotSchedule */
+    bool hard;           /* DoNotSchedule */
     struct map *weights; /* value -> decimal text; NULL if none */
 };
 struct model_toleration {
@@ -47,7 +47,7 @@ struct model_taint {
 };
 struct model_placement {
     bool daemon;
-    bool rebalance; /* gradual */
+    bool rebalance;                 /* gradual */
     struct selector *host_selector; /* NULL = every host */
     struct model_spread *spreads;
     size_t nspreads;
@@ -72,8 +72,8 @@ struct model_workload {
     char *lattice, *image, *pull_secret; /* pull_secret NULL if none */
     char *id;                            /* componentID or providerID, default <namespace>_<name> */
     int32_t replicas;
-    uint32_t concurrency;  /* actors only, at least 1 */
-    int64_t memory_limit;  /* bytes, 0 = none */
+    uint32_t concurrency; /* actors only, at least 1 */
+    int64_t memory_limit; /* bytes, 0 = none */
     struct model_config config;
     struct model_placement placement;
     struct model_capability *capabilities;

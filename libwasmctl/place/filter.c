@@ -4,8 +4,8 @@
 #include "base/str.h"
 
 /* The first taint that keeps new work away, or evicts. */
-static const struct model_taint *refusing_taint(const struct place_host *h, const struct model_placement *rules,
-                                                bool evicting)
+static const struct model_taint *refusing_taint(const struct place_host *h,
+                                                const struct model_placement *rules, bool evicting)
 {
     for (size_t i = 0; i < h->ntaints; i++) {
         const struct model_taint *t = &h->taints[i];

@@ -1,10 +1,10 @@
 /*
- * Placement: which host runs how many replicas, and why the others do not. Pure functions of their input: no clock, no I/O, the
- * same input gives the same plan, and a plan fed back as current state changes nothing.
+ * Placement: which host runs how many replicas, and why the others do not. Pure functions of their input: no
+ * clock, no I/O, the same input gives the same plan, and a plan fed back as current state changes nothing.
  *
- * Order of what counts: the host may run it at all (filter); hard spread constraints; soft ones; even over hosts; the host with the least
- * other work; the host id. What runs stays where it is unless a rule of its spec forbids it there, there is too much of it, or a
- * hard constraint is broken and moving mends it.
+ * Order of what counts: the host may run it at all (filter); hard spread constraints; soft ones; even over
+ * hosts; the host with the least other work; the host id. What runs stays where it is unless a rule of its
+ * spec forbids it there, there is too much of it, or a hard constraint is broken and moving mends it.
  */
 #ifndef WASMCTL_PLACE_PLACE_H
 #define WASMCTL_PLACE_PLACE_H
@@ -12,21 +12,21 @@
 #include "model/workload.h"
 
 /* name, text after "<n> " in a summary */
-#define PLACE_REASONS(X)                                                                                             \
-    X(FITS, "fit")                                                                                                   \
-    X(NOT_READY, "not ready")                                                                                        \
-    X(SELECTOR, "do not match the hostSelector")                                                                     \
-    X(CORDONED, "cordoned")                                                                                          \
-    X(TAINT, "have a taint that is not tolerated")                                                                   \
-    X(TOPOLOGY, "lack the topology label")                                                                           \
-    X(SKEW, "would break maxSkew")                                                                                   \
-    X(FOREIGN, "run the same id for another owner")                                                                  \
+#define PLACE_REASONS(X)                                                                                     \
+    X(FITS, "fit")                                                                                           \
+    X(NOT_READY, "not ready")                                                                                \
+    X(SELECTOR, "do not match the hostSelector")                                                             \
+    X(CORDONED, "cordoned")                                                                                  \
+    X(TAINT, "have a taint that is not tolerated")                                                           \
+    X(TOPOLOGY, "lack the topology label")                                                                   \
+    X(SKEW, "would break maxSkew")                                                                           \
+    X(FOREIGN, "run the same id for another owner")                                                          \
     X(BACKOFF, "failed to start it and wait for a retry")
 enum place_reason {
 #define X(name, text) PLACE_##name,
     PLACE_REASONS(X)
 #undef X
-    PLACE_REASON_COUNT
+        PLACE_REASON_COUNT
 };
 
 struct place_host {
@@ -34,12 +34,12 @@ struct place_host {
     const struct map *labels; /* char * values */
     const struct model_taint *taints;
     size_t ntaints;
-    bool ready;    /* takes new work */
+    bool ready; /* takes new work */
     bool cordoned;
-    bool foreign;  /* runs the id for somebody else: never touched */
-    bool backoff;  /* failed lately */
-    uint32_t load; /* replicas of others there */
-    int32_t current; /* replicas of this workload there now (running or starting) */
+    bool foreign;     /* runs the id for somebody else: never touched */
+    bool backoff;     /* failed lately */
+    uint32_t load;    /* replicas of others there */
+    int32_t current;  /* replicas of this workload there now (running or starting) */
     int64_t since_ns; /* when they came; the newest go first */
 };
 
@@ -61,7 +61,8 @@ struct place_plan {
     struct place_verdict *verdicts; /* per host */
     size_t nhosts;
     int32_t placed, missing;
-    char *summary; /* "0/5 hosts fit: 3 do not match intention=actor, 2 cordoned"; NULL when nothing is missing */
+    char *summary; /* "0/5 hosts fit: 3 do not match intention=actor, 2 cordoned"; NULL when nothing is
+                      missing */
 };
 
 void place_plan_make(const struct place_input *in, struct place_plan *ret);

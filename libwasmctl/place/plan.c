@@ -71,8 +71,8 @@ static int compare_for_add(const struct state *s, size_t a, size_t b)
     return strcmp(s->in->hosts[a].id, s->in->hosts[b].id);
 }
 
-/* < 0 when a is the host to take a replica away from first: where a constraint is exceeded, then the fullest domain, the fullest
- * host, the newest, the last id. */
+/* < 0 when a is the host to take a replica away from first: where a constraint is exceeded, then the fullest
+ * domain, the fullest host, the newest, the last id. */
 static int compare_for_removal(const struct state *s, size_t a, size_t b)
 {
     double da = excess(s, a, 0, true), db = excess(s, b, 0, true);
@@ -133,7 +133,8 @@ static double total_excess(const struct state *s, bool hard)
     return sum;
 }
 
-/* Moves one replica at a time from where a hard constraint is exceeded, as long as each move makes it better. */
+/* Moves one replica at a time from where a hard constraint is exceeded, as long as each move makes it better.
+ */
 static void mend_constraints(struct state *s)
 {
     for (int32_t moves = 0; moves < s->in->replicas; moves++) {
@@ -153,7 +154,8 @@ static void mend_constraints(struct state *s)
     }
 }
 
-/* With rebalance: one bounded move from the fullest host to the emptiest, when it makes the difference smaller. */
+/* With rebalance: one bounded move from the fullest host to the emptiest, when it makes the difference
+ * smaller. */
 static void rebalance_once(struct state *s)
 {
     size_t from = 0, to = 0;
@@ -277,8 +279,8 @@ void place_plan_make(const struct place_input *in, struct place_plan *ret)
     };
     for (size_t h = 0; h < in->nhosts; h++) {
         place_filter(&in->hosts[h], in->rules, &ret->verdicts[h]);
-        candidate[h] = ret->verdicts[h].reason == PLACE_FITS ||
-                       (ret->verdicts[h].keeps && in->hosts[h].current > 0);
+        candidate[h] =
+            ret->verdicts[h].reason == PLACE_FITS || (ret->verdicts[h].keeps && in->hosts[h].current > 0);
     }
     s.tables = xcalloc(s.ntables, sizeof(*s.tables));
     for (size_t i = 0; i < s.ntables; i++)

@@ -24,7 +24,8 @@ void spread_table_release(struct spread_table *t);
 void spread_add(struct spread_table *t, size_t host, int32_t n);
 /* By how much the constraint is exceeded over maxSkew when `host` holds `delta` more; 0 = it holds. */
 double spread_excess(const struct spread_table *t, size_t host, int32_t delta);
-/* How far above the emptiest open domain the host's domain is (for choosing among hosts that are all allowed). */
+/* How far above the emptiest open domain the host's domain is (for choosing among hosts that are all
+ * allowed). */
 double spread_height(const struct spread_table *t, size_t host);
 
 #endif

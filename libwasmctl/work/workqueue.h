@@ -1,6 +1,7 @@
 /*
- * A workqueue as controllers use it: string keys, each at most once in the queue, never handled twice at the same time; a
- * key added while it is handled is handled again afterwards. Failed keys come back with exponential back-off.
+ * A workqueue as controllers use it: string keys, each at most once in the queue, never handled twice at the
+ * same time; a key added while it is handled is handled again afterwards. Failed keys come back with
+ * exponential back-off.
  */
 #ifndef WASMCTL_WORK_WORKQUEUE_H
 #define WASMCTL_WORK_WORKQUEUE_H
@@ -16,8 +17,8 @@ struct workqueue;
 typedef void (*wq_handler)(void *arg, const char *key);
 
 struct wq_options {
-    const char *name;      /* for metrics and logs */
-    size_t concurrency;    /* keys handled at once, 0 = 64 */
+    const char *name;       /* for metrics and logs */
+    size_t concurrency;     /* keys handled at once, 0 = 64 */
     int64_t backoff_min_ms; /* first retry, 0 = 50 ms; doubles with each failure, +-10 % jitter */
     int64_t backoff_max_ms; /* 0 = 5 minutes */
     wq_handler handler;
@@ -46,8 +47,8 @@ void wq_pause(struct workqueue *q, bool paused);
 /* Forgets the key: queued, delayed, failures. A key being handled stays until its wq_done(). */
 void wq_forget(struct workqueue *q, const char *key);
 
-size_t wq_depth(const struct workqueue *q);   /* waiting now, without delayed */
-size_t wq_active(const struct workqueue *q);  /* being handled */
+size_t wq_depth(const struct workqueue *q);  /* waiting now, without delayed */
+size_t wq_active(const struct workqueue *q); /* being handled */
 unsigned wq_failures(const struct workqueue *q, const char *key);
 uint64_t wq_total(const struct workqueue *q, enum wq_result result); /* since the start */
 
