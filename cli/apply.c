@@ -1,0 +1,133 @@
+#include "cli/apply.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/await.h"
+#include "cli/target.h"
+
+/* "conflict with \"kubectl-edit\" with subresource \"status\" using v1" -> kubectl-edit; caller frees. */
+static char *manager_of(const char *message)
+{
+    const char *start = strchr(message, '"');
+    const char *end = start ? strchr(start + 1, '"') : NULL;
+
+    return end ? xstrndup(start + 1, (size_t)(end - start - 1)) : xstrdup("another manager");
+}
+
+char *apply_conflict_text(const struct err *e)
+{
+    _cleanup_json_ cJSON *status = NULL;
+    struct buf out = BUF_INIT;
+    int n = 0;
+
+    if (e->http != 409 || !e->details || json_parse(e->details, strlen(e->details), "status", &status, NULL) < 0)
+        return NULL;
+    json_each(cause, json_at(status, "details.causes"))
+    {
+        if (!streq(json_str_or(cause, "reason", ""), "FieldManagerConflict"))
+            continue;
+        _cleanup_free_ char *manager = manager_of(json_str_or(cause, "message", ""));
+        buf_addf(&out, "  %s is managed by \"%s\"\n", json_str_or(cause, "field", "a field"), manager);
+        n++;
+    }
+    if (n == 0) {
+        buf_release(&out);
+        return NULL;
+    }
+    buf_adds(&out,
+             "What you can do:\n"
+             "* to take these fields over, apply again with --force-conflicts\n"
+             "* to leave them to their managers, remove them from your manifest\n"
+             "* to share them, write the values the object has now into your manifest");
+    char *fields = buf_take(&out);
+    char *text = xasprintf("Apply failed with %d conflict%s:\n%s", n, n == 1 ? "" : "s", fields);
+    free(fields);
+    return text;
+}
+
+/* The server names the object in some messages only: says which file it was. */
+static int explain(const struct manifest *m, struct err **err)
+{
+    _cleanup_free_ char *conflict = apply_conflict_text(*err);
+    _cleanup_free_ char *target = cli_target_text(m->resource, manifest_name(m));
+    int code = (*err)->code;
+
+    if (conflict) {
+        err_free(*err);
+        *err = NULL;
+        return err_set(err, ERR_CONFLICT, "%s from %s: %s", target, m->source, conflict);
+    }
+    if ((*err)->http == 0 || streq((*err)->reason ? (*err)->reason : "", "Invalid"))
+        return code;
+    if ((*err)->http == 404 && m->resource && !streq((*err)->reason ? (*err)->reason : "", "NotFound"))
+        return code;
+    return err_wrap(err, "error when applying %s from \"%s\"", target, m->source);
+}
+
+static int wait_for_crd(struct cmd_ctx *c, const struct manifests *set, const struct manifest *m,
+                        const struct apply_how *how, struct err **err)
+{
+    const struct manifest *crd = manifest_crd_of(set, m);
+
+    /* Only one that stands before the object: it was applied by now. A dry run creates none. */
+    if (!crd || crd > m || how->dry_run != DRY_NONE)
+        return 0;
+    return cli_await_established(c, manifest_name(crd), how->crd_timeout_ms, err);
+}
+
+static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *m, const struct apply_how *how,
+                     struct cli_results *results, struct err **err)
+{
+    _cleanup_json_ cJSON *answer = NULL;
+    _cleanup_free_ char *body = NULL;
+    _cleanup_buf_ struct buf query = BUF_INIT;
+    int r = manifest_resolve(c, set, m, err);
+
+    if (r < 0)
+        return r;
+    if (!*manifest_name(m)) {
+        const char *prefix = json_str(m->object, "metadata.generateName");
+        if (prefix)
+            return err_set(err, ERR_INVALID, "%s:%u: from %s: cannot use generate name with apply", m->source, m->line,
+                           prefix);
+        return err_set(err, ERR_INVALID, "%s:%u: the %s has no metadata.name", m->source, m->line, m->resource->kind);
+    }
+    if (how->dry_run == DRY_CLIENT) {
+        cli_result(results, m->resource, m->object, "serverside-applied");
+        return 0;
+    }
+    r = wait_for_crd(c, set, m, how, err);
+    if (r < 0)
+        return r;
+    /* Both are set by the server alone; it refuses them in an apply. */
+    json_del(m->object, "metadata.managedFields");
+    cli_query_add(&query, "fieldManager", how->field_manager);
+    cli_query_add(&query, "force", how->force ? "true" : "false");
+    cli_write_query(&query, how->dry_run, how->validate);
+    body = json_print(m->object);
+    struct cli_request request = {
+        .method = "PATCH",
+        .resource = m->resource,
+        .namespace = manifest_namespace(m),
+        .name = manifest_name(m),
+        .query = buf_str(&query),
+        .body = body,
+        .content_type = KUBE_APPLY_YAML,
+    };
+    r = cli_request(c, &request, &answer, err);
+    if (r < 0)
+        return explain(m, err);
+    cli_result(results, m->resource, answer, "serverside-applied");
+    return 0;
+}
+
+void apply_all(struct cmd_ctx *c, struct manifests *set, const struct apply_how *how, struct cli_results *results)
+{
+    for (size_t i = 0; i < set->len; i++) {
+        struct err *e = NULL;
+        if (apply_one(c, set, &set->items[i], how, results, &e) < 0)
+            cmd_report(c, &e);
+    }
+}

@@ -1,0 +1,130 @@
+#include "cli/await.h"
+
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/watch.h"
+
+struct waiting {
+    const struct cli_await *await;
+    struct loop *loop;
+    bool seen, done, timed_out;
+    struct err *err;
+};
+
+static void check(struct waiting *w, const cJSON *object)
+{
+    if (w->done || w->err)
+        return;
+    if (w->await->check(w->await->arg, object)) {
+        w->done = true;
+        loop_stop(w->loop);
+    }
+}
+
+static void on_event(void *arg, enum kube_event type, cJSON *object)
+{
+    struct waiting *w = arg;
+
+    w->seen = true;
+    check(w, type == KUBE_DELETED ? NULL : object);
+}
+
+static void on_relist(void *arg)
+{
+    ((struct waiting *)arg)->seen = false;
+}
+
+static void on_synced(void *arg)
+{
+    struct waiting *w = arg;
+
+    if (!w->seen)
+        check(w, NULL);
+}
+
+/* What does not get better by trying again. */
+static void on_state(void *arg, const struct err *e)
+{
+    struct waiting *w = arg;
+
+    if (!e || w->done || w->err)
+        return;
+    if (e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED || e->http == 404 || e->http == 405) {
+        w->err = err_copy(e);
+        loop_stop(w->loop);
+    }
+}
+
+static void on_timeout(void *arg)
+{
+    struct waiting *w = arg;
+
+    w->timed_out = true;
+    loop_stop(w->loop);
+}
+
+int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what, struct err **err)
+{
+    struct waiting w = {.await = await, .loop = cmd_loop(c)};
+    _cleanup_(loop_timer_freep) struct loop_timer *timer = NULL;
+    _cleanup_(kube_watch_freep) struct kube_watch *watch = NULL;
+    struct kube_client *client;
+    int r = cmd_client(c, &client, err);
+
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *field = xasprintf("metadata.name=%s", await->name);
+    struct kube_watch_options options = {
+        .resource = await->resource,
+        .namespace = await->namespace,
+        .field_selector = field,
+        .event = on_event,
+        .relist = on_relist,
+        .synced = on_synced,
+        .state = on_state,
+        .arg = &w,
+    };
+    cmd_flush();
+    if (await->timeout_ms >= 0) {
+        timer = loop_timer_new(w.loop, on_timeout, &w);
+        loop_timer_start(timer, await->timeout_ms);
+    }
+    watch = kube_watch_new(client, &options);
+    while (!w.done && !w.timed_out && !w.err)
+        loop_run(w.loop);
+    if (w.done)
+        err_free(w.err);
+    else if (w.err)
+        return err_move(err, w.err);
+    return w.done ? 0 : err_set(err, ERR_TIMEOUT, "timed out waiting for %s", what);
+}
+
+const char *cli_condition(const cJSON *object, const char *type)
+{
+    json_each(condition, json_at(object, "status.conditions"))
+    {
+        if (strcasecmp(json_str_or(condition, "type", ""), type) == 0)
+            return json_str_or(condition, "status", "");
+    }
+    return NULL;
+}
+
+static bool is_established(void *arg _unused_, const cJSON *object)
+{
+    const char *status = cli_condition(object, "Established");
+
+    return status && streq(status, "True");
+}
+
+int cli_await_established(struct cmd_ctx *c, const char *crd_name, int64_t timeout_ms, struct err **err)
+{
+    const struct kube_resource *crds = kube_builtin_find("customresourcedefinitions.apiextensions.k8s.io");
+    struct cli_await await = {.resource = crds, .name = crd_name, .timeout_ms = timeout_ms, .check = is_established};
+
+    if (!crds)
+        return err_set(err, ERR_UNSUPPORTED, "CustomResourceDefinitions are not among the built-in kinds");
+    int r = cli_await(c, &await, "the CRD to be established", err);
+    return r < 0 ? err_wrap(err, "CustomResourceDefinition %s", crd_name) : 0;
+}

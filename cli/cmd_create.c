@@ -1,0 +1,94 @@
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/manifest.h"
+#include "cli/result.h"
+#include "cli/target.h"
+
+struct create_options {
+    char **files;
+    const char *output, *field_manager;
+    bool recursive;
+    int dry_run, validate;
+};
+
+#define O(member) offsetof(struct create_options, member)
+
+static const struct cmd_opt create_opts[] = {
+    CLI_OPT_DRY_RUN(O(dry_run)),
+    {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl", "Name under which the server notes who set a field"},
+    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "A file, a folder or standard input (-); repeatable"},
+    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL, "Print the objects instead of a line for each"},
+    {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "Also the folders below a folder"},
+    CLI_OPT_VALIDATE(O(validate)),
+    OPT_TABLE_END,
+};
+
+static int create_one(struct cmd_ctx *c, const struct create_options *o, const struct manifests *set, struct manifest *m,
+                      struct cli_results *results, struct err **err)
+{
+    _cleanup_json_ cJSON *answer = NULL;
+    _cleanup_free_ char *body = NULL;
+    _cleanup_buf_ struct buf query = BUF_INIT;
+    int r = manifest_resolve(c, set, m, err);
+
+    if (r < 0)
+        return r;
+    if (!*manifest_name(m) && !json_str(m->object, "metadata.generateName"))
+        return err_set(err, ERR_INVALID, "%s:%u: the %s has neither metadata.name nor metadata.generateName", m->source,
+                       m->line, m->resource->kind);
+    if (o->dry_run == DRY_CLIENT) {
+        cli_result(results, m->resource, m->object, "created");
+        return 0;
+    }
+    cli_query_add(&query, "fieldManager", o->field_manager);
+    cli_write_query(&query, (enum cli_dry_run)o->dry_run, o->validate);
+    body = json_print(m->object);
+    struct cli_request request = {
+        .method = "POST",
+        .resource = m->resource,
+        .namespace = manifest_namespace(m),
+        .query = buf_str(&query),
+        .body = body,
+    };
+    r = cli_request(c, &request, &answer, err);
+    if (r == 0)
+        cli_result(results, m->resource, answer, "created");
+    else if (err && (*err)->http && !streq((*err)->reason ? (*err)->reason : "", "Invalid"))
+        err_wrap(err, "error when creating \"%s\"", m->source);
+    return r;
+}
+
+static int run_create(struct cmd_ctx *c, struct err **err)
+{
+    const struct create_options *o = c->options;
+    struct cli_results results = {.dry_run = (enum cli_dry_run)o->dry_run};
+    _cleanup_manifests_ struct manifests set = {0};
+    int r = print_format_parse(o->output, &results.format, err);
+
+    if (r < 0)
+        return r;
+    if (!o->files)
+        return cmd_usage(c, err, "must specify the manifests with -f FILE, -f FOLDER or -f -");
+    manifests_load(c, o->files, o->recursive, &set);
+    if (set.len == 0 && !c->failed)
+        return err_set(err, ERR_INVALID, "no objects passed to create");
+    for (size_t i = 0; i < set.len; i++) {
+        struct err *e = NULL;
+        if (create_one(c, o, &set, &set.items[i], &results, &e) < 0)
+            cmd_report(c, &e);
+    }
+    cli_results_finish(&results);
+    return 0;
+}
+
+const struct cmd_entry cmd_create = {
+    .name = "create",
+    .group = CMD_GROUP_BASIC,
+    .brief = "Create the objects of manifests; an error if one exists",
+    .usage = "-f FILE... [options]",
+    .examples = "# Create what a file describes\n%P create -f hello.yaml\n"
+                "# From a program\ncat hello.yaml | %P create -f -",
+    .opts = create_opts,
+    .options_size = sizeof(struct create_options),
+    .run = run_create,
+};

@@ -1,0 +1,312 @@
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/describe.h"
+#include "kube/discovery.h"
+#include "kube/watch.h"
+#include "print/object.h"
+
+struct events_options {
+    const char *output, *about;
+    char **types;
+    bool all_namespaces, watch, no_headers;
+    enum print_format format;
+};
+
+#define O(member) offsetof(struct events_options, member)
+
+static const struct cmd_opt events_opts[] = {
+    {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "The Events of all namespaces"},
+    {"for", 0, OPT_STRING, O(about), "KIND/NAME", NULL, "Only Events about this object"},
+    {"no-headers", 0, OPT_FLAG, O(no_headers), NULL, NULL, "No line with the names of the columns"},
+    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL, "Form of the output"},
+    {"types", 0, OPT_CSV, O(types), "TYPE,...", NULL, "Only these types: Normal, Warning"},
+    {"watch", 'w', OPT_FLAG, O(watch), NULL, NULL, "Go on with every new Event; ends with Ctrl-C only"},
+    OPT_TABLE_END,
+};
+
+struct events {
+    struct cmd_ctx *c;
+    const struct events_options *o;
+    const struct kube_resource *resource;
+    const char *namespace; /* NULL = all */
+    char *field_selector;  /* NULL = all */
+    struct print_table *table;
+    cJSON *waiting;    /* collected for sorting */
+    struct map *shown; /* watch: uid -> resourceVersion */
+    bool synced, away, header_done, printed;
+    struct err *err;
+};
+
+static const char *last_seen(const cJSON *e)
+{
+    static const char *const places[] = {"series.lastObservedTime", "lastTimestamp", "eventTime",
+                                         "metadata.creationTimestamp"};
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (json_str(e, places[i]))
+            return json_str(e, places[i]);
+    return "";
+}
+
+static bool wanted(const struct events *v, const cJSON *e)
+{
+    if (!v->o->types)
+        return true;
+    for (char **t = v->o->types; *t; t++)
+        if (strcasecmp(*t, json_str_or(e, "type", "")) == 0)
+            return true;
+    return false;
+}
+
+static void add_row(struct events *v, const cJSON *e)
+{
+    const char *kind = json_str_or(e, "involvedObject.kind", "");
+    char age[24];
+
+    if (!v->header_done && !v->o->no_headers) {
+        if (v->o->all_namespaces)
+            print_table_cell(v->table, "NAMESPACE");
+        print_table_row(v->table, "LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE", NULL);
+    }
+    v->header_done = true;
+    if (v->o->all_namespaces)
+        print_table_cell(v->table, json_str(e, "metadata.namespace"));
+    int64_t count = json_int(e, "series.count", json_int(e, "count", 1));
+    if (count > 1)
+        print_table_cellf(v->table, "%s (x%lld)", describe_age(last_seen(e), age), (long long)count);
+    else
+        print_table_cell(v->table, describe_age(last_seen(e), age));
+    print_table_cell(v->table, json_str(e, "type"));
+    print_table_cell(v->table, json_str(e, "reason"));
+    print_table_cellf(v->table, "%s/%s", kind, json_str_or(e, "involvedObject.name", ""));
+    print_table_cell(v->table, json_str(e, "message"));
+    print_table_end_row(v->table);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    return strcmp(last_seen(*(cJSON *const *)a), last_seen(*(cJSON *const *)b));
+}
+
+/* Prints and drops what waits, oldest first. RFC 3339 in UTC sorts as text. */
+static void print_waiting(struct events *v)
+{
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    size_t n = (size_t)cJSON_GetArraySize(v->waiting), i = 0;
+    _cleanup_free_ cJSON **sorted = xcalloc(n + 1, sizeof(*sorted));
+
+    json_each(e, v->waiting) sorted[i++] = e;
+    qsort(sorted, n, sizeof(*sorted), by_time);
+    for (i = 0; i < n; i++) {
+        cJSON *e = cJSON_DetachItemViaPointer(v->waiting, sorted[i]);
+        cli_complete_item(e, v->resource);
+        if (v->o->format == PRINT_TABLE) {
+            add_row(v, e);
+        } else if (v->o->format == PRINT_NAME) {
+            buf_addf(&out, "event/%s\n", json_str_or(e, "metadata.name", ""));
+        } else {
+            print_drop_managed_fields(e);
+            print_object_stream(&out, v->o->format, e, !v->printed);
+        }
+        v->printed = true;
+        cJSON_Delete(e);
+    }
+    print_table_flush(v->table, &out, 0);
+    cmd_out_buf(&out);
+    cmd_flush();
+}
+
+static int take_page(void *arg, cJSON *page, struct err **err _unused_)
+{
+    struct events *v = arg;
+    cJSON *items = json_get(page, "items");
+
+    while (items && items->child) {
+        cJSON *e = cJSON_DetachItemViaPointer(items, items->child);
+        if (wanted(v, e))
+            cJSON_AddItemToArray(v->waiting, e);
+        else
+            cJSON_Delete(e);
+    }
+    return 0;
+}
+
+static int list_events(struct events *v, struct err **err)
+{
+    _cleanup_free_ char *path = kube_path(v->resource, v->namespace, NULL, NULL);
+    _cleanup_buf_ struct buf query = BUF_INIT;
+    struct kube_client *client;
+    int r = cmd_client(v->c, &client, err);
+
+    if (r < 0)
+        return r;
+    cli_query_add(&query, "fieldSelector", v->field_selector);
+    r = kube_list_wait(client, path, buf_str(&query), NULL, 0, take_page, v, NULL, err);
+    if (r < 0)
+        return r;
+    if (v->o->format == PRINT_JSON || v->o->format == PRINT_YAML) {
+        _cleanup_buf_ struct buf out = BUF_INIT;
+        json_each(e, v->waiting) cli_complete_item(e, v->resource);
+        _cleanup_json_ cJSON *list = print_list_object(TAKE_PTR(v->waiting));
+        print_drop_managed_fields(list);
+        print_object(&out, v->o->format, list);
+        cmd_out_buf(&out);
+    } else if (v->waiting->child) {
+        print_waiting(v);
+    } else if (v->namespace) {
+        cmd_note("No events found in %s namespace.", v->namespace);
+    } else {
+        cmd_note("No events found.");
+    }
+    return 0;
+}
+
+/* Watch */
+
+static void on_event(void *arg, enum kube_event type, cJSON *e)
+{
+    struct events *v = arg;
+    const char *uid = json_str_or(e, "metadata.uid", ""), *version = json_str_or(e, "metadata.resourceVersion", "");
+    const char *known = map_get(v->shown, uid);
+
+    /* Events are forgotten by the server after a time; that is no news. */
+    if (type == KUBE_DELETED) {
+        map_del(v->shown, uid);
+        return;
+    }
+    if (!wanted(v, e) || (known && streq(known, version)))
+        return;
+    map_set(v->shown, uid, xstrdup(version));
+    cJSON_AddItemToArray(v->waiting, cJSON_Duplicate(e, true));
+    if (v->synced)
+        print_waiting(v);
+}
+
+static void on_relist(void *arg)
+{
+    ((struct events *)arg)->synced = false;
+}
+
+static void on_synced(void *arg)
+{
+    struct events *v = arg;
+
+    v->synced = true;
+    v->away = false;
+    print_waiting(v);
+}
+
+static void on_state(void *arg, const struct err *e)
+{
+    struct events *v = arg;
+
+    if (!e) {
+        if (v->away)
+            cmd_note("watching events again");
+        v->away = false;
+    } else if (!v->header_done && !v->synced && !v->printed) {
+        if (!v->err)
+            v->err = err_copy(e);
+        loop_stop(cmd_loop(v->c));
+    } else if (!v->away) {
+        v->away = true;
+        cmd_note("watch of events interrupted (%s), trying again", err_text(e));
+    }
+}
+
+static int watch_events(struct events *v, struct err **err)
+{
+    struct kube_watch_options options = {
+        .resource = v->resource,
+        .namespace = v->namespace,
+        .field_selector = v->field_selector,
+        .event = on_event,
+        .relist = on_relist,
+        .synced = on_synced,
+        .state = on_state,
+        .arg = v,
+    };
+    struct kube_client *client;
+    int r = cmd_client(v->c, &client, err);
+
+    if (r < 0)
+        return r;
+    v->shown = map_new(free);
+    struct kube_watch *watch = kube_watch_new(client, &options);
+    while (!v->err)
+        loop_run(cmd_loop(v->c));
+    kube_watch_free(watch);
+    map_free(v->shown);
+    return err_move(err, v->err);
+}
+
+/* "KIND/NAME" -> the field selector of its Events */
+static int parse_about(struct events *v, struct err **err)
+{
+    const char *about = v->o->about, *slash = strchr(about, '/');
+    const struct kube_resource *r;
+    struct kube_client *client;
+
+    if (!slash || slash == about || !slash[1] || strchr(slash + 1, '/'))
+        return cmd_usage(v->c, err, "--for must be in resource/name form");
+    _cleanup_free_ char *kind = xstrndup(about, (size_t)(slash - about));
+    r = kube_builtin_find(kind);
+    if (!r) {
+        int n = cmd_client(v->c, &client, err);
+        if (n == 0)
+            n = kube_find_resource(client, kind, &r, err);
+        if (n < 0)
+            return n;
+    }
+    v->field_selector = xasprintf("involvedObject.kind=%s,involvedObject.name=%s", r->kind, slash + 1);
+    /* Events about cluster-scoped objects live in "default", whatever the namespace of the context. */
+    if (!r->namespaced && !v->c->globals.namespace)
+        v->namespace = "default";
+    return 0;
+}
+
+static int run_events(struct cmd_ctx *c, struct err **err)
+{
+    struct events_options *o = c->options;
+    struct events v = {.c = c, .o = o, .resource = kube_builtin_find("events")};
+    int r = print_format_parse(o->output, &o->format, err);
+
+    if (r < 0)
+        return r;
+    if (o->format == PRINT_WIDE)
+        o->format = PRINT_TABLE;
+    if (!v.resource)
+        return err_set(err, ERR_UNSUPPORTED, "Events are not among the built-in kinds");
+    r = cmd_config(c, NULL, err);
+    if (r < 0)
+        return r;
+    v.namespace = o->all_namespaces ? NULL : cmd_namespace(c);
+    if (o->about) {
+        r = parse_about(&v, err);
+        if (r < 0)
+            return r;
+    }
+    v.table = print_table_new();
+    v.waiting = cJSON_CreateArray();
+    r = o->watch ? watch_events(&v, err) : list_events(&v, err);
+    print_table_free(v.table);
+    cJSON_Delete(v.waiting);
+    free(v.field_selector);
+    return r;
+}
+
+const struct cmd_entry cmd_events = {
+    .name = "events",
+    .group = CMD_GROUP_WATCH,
+    .brief = "List Events: what controllers say about objects",
+    .usage = "[options]",
+    .examples = "# Of the namespace, newest last\n%P events\n"
+                "# About one actor, and go on\n%P events --for wasmactor/hello -w\n"
+                "# Everything that went wrong anywhere\n%P events -A --types=Warning",
+    .opts = events_opts,
+    .options_size = sizeof(struct events_options),
+    .run = run_events,
+};

@@ -1,0 +1,302 @@
+/*
+ * `get -w`: the list, then every change, for ever.
+ *
+ * kube/watch.h reports everything anew after the server has forgotten the history (410). What was printed is remembered per object
+ * with its resourceVersion, so that nothing is printed twice then, and an object that vanished in between is printed as deleted.
+ */
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/get.h"
+#include "kube/watch.h"
+
+static const char *const event_names[] = {[KUBE_ADDED] = "ADDED", [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED"};
+
+struct known {
+    char *version;
+    cJSON *last; /* what to print when it is found to be gone: its table row, or its name */
+    bool seen;   /* in the list that is being read */
+};
+
+struct watching;
+
+struct source {
+    struct watching *w;
+    const struct cli_target *target;
+    struct kube_watch *watch;
+    struct print_server_table *table;
+    char *prefix;
+    struct map *known; /* "namespace/name" -> struct known */
+    cJSON *first;      /* rows of the first list: printed together, so that they line up */
+    bool synced, away;
+};
+
+struct watching {
+    struct cmd_ctx *c;
+    const struct get_options *o;
+    struct source *sources;
+    size_t nsources;
+    bool printed; /* YAML documents: something stands above */
+    struct err *err;
+};
+
+static void free_known(void *p)
+{
+    struct known *k = p;
+
+    free(k->version);
+    cJSON_Delete(k->last);
+    free(k);
+}
+
+static bool is_table(const struct get_options *o)
+{
+    return o->format == PRINT_TABLE || o->format == PRINT_WIDE;
+}
+
+static char *key_of(const cJSON *metadata)
+{
+    return xasprintf("%s/%s", json_str_or(metadata, "namespace", ""), json_str_or(metadata, "name", ""));
+}
+
+static void fail(struct watching *w, struct err *e)
+{
+    if (w->err)
+        err_free(e);
+    else
+        w->err = e;
+    loop_stop(cmd_loop(w->c));
+}
+
+/* Prints one object or a table of one row. */
+static void print_change(struct source *s, enum kube_event type, cJSON *what)
+{
+    struct watching *w = s->w;
+    const struct get_options *o = w->o;
+    _cleanup_buf_ struct buf out = BUF_INIT;
+
+    if (!s->synced && o->watch_only)
+        return;
+    if (is_table(o)) {
+        struct err *e = NULL;
+        if (print_server_table_add(s->table, &out, what, o->watch_events ? event_names[type] : NULL, &e) < 0)
+            fail(w, e);
+    } else if (o->format == PRINT_NAME) {
+        _cleanup_free_ char *kind = kube_resource_display(s->target->resource);
+        buf_addf(&out, "%s/%s\n", kind, json_str_or(what, "metadata.name", ""));
+    } else {
+        _cleanup_json_ cJSON *event = NULL;
+        cJSON *copy = cJSON_Duplicate(what, true);
+        cli_complete_item(copy, s->target->resource);
+        if (!o->managed_fields)
+            print_drop_managed_fields(copy);
+        if (o->watch_events) {
+            event = json_object("type", event_names[type], NULL);
+            json_put(event, "object", copy);
+        } else {
+            event = copy;
+        }
+        print_object_stream(&out, o->format, event, !w->printed);
+    }
+    if (out.len)
+        w->printed = true;
+    cmd_out_buf(&out);
+}
+
+/* The part of a change that is kept to tell of its end. */
+static cJSON *remember(const struct source *s, const cJSON *metadata, const cJSON *row)
+{
+    cJSON *keep;
+
+    if (is_table(s->w->o) && row) {
+        keep = json_object("kind", "Table", NULL);
+        cJSON *rows = cJSON_CreateArray();
+        cJSON_AddItemToArray(rows, cJSON_Duplicate(row, true));
+        json_put(keep, "rows", rows);
+        json_del(keep, "rows[0].object.metadata.managedFields");
+        return keep;
+    }
+    keep = cJSON_CreateObject();
+    json_set_str(keep, "metadata.name", json_str(metadata, "name"));
+    json_set_str(keep, "metadata.namespace", json_str(metadata, "namespace"));
+    json_set_str(keep, "metadata.uid", json_str(metadata, "uid"));
+    return keep;
+}
+
+/* Whether the change is news; keeps the book. */
+static bool note_change(struct source *s, enum kube_event type, const cJSON *metadata, const cJSON *row)
+{
+    _cleanup_free_ char *key = key_of(metadata);
+    const char *version = json_str_or(metadata, "resourceVersion", "");
+    struct known *k = map_get(s->known, key);
+
+    if (type == KUBE_DELETED) {
+        map_del(s->known, key);
+        return true;
+    }
+    if (k && *version && streq(k->version, version)) {
+        k->seen = true;
+        return false;
+    }
+    if (!k) {
+        k = xcalloc(1, sizeof(*k));
+        map_set(s->known, key, k);
+    }
+    xstr_replace(&k->version, version);
+    cJSON_Delete(k->last);
+    k->last = remember(s, metadata, row);
+    k->seen = true;
+    return true;
+}
+
+static void on_table(struct source *s, enum kube_event type, cJSON *table)
+{
+    cJSON *rows = json_get(table, "rows");
+    size_t left = 0;
+
+    for (cJSON *row = rows ? rows->child : NULL, *next; row; row = next) {
+        next = row->next;
+        if (note_change(s, type, json_at(row, "object.metadata"), row))
+            left++;
+        else
+            cJSON_Delete(cJSON_DetachItemViaPointer(rows, row));
+    }
+    if (!left || (!s->synced && s->w->o->watch_only))
+        return;
+    if (s->synced) {
+        print_change(s, type, table);
+    } else if (!s->first) {
+        s->first = cJSON_Duplicate(table, true);
+    } else {
+        while (rows->child)
+            cJSON_AddItemToArray(json_get(s->first, "rows"), cJSON_DetachItemViaPointer(rows, rows->child));
+    }
+}
+
+static void on_event(void *arg, enum kube_event type, cJSON *object)
+{
+    struct source *s = arg;
+
+    if (is_table(s->w->o) && streq(json_str_or(object, "kind", ""), "Table"))
+        on_table(s, type, object);
+    else if (note_change(s, type, json_get(object, "metadata"), NULL))
+        print_change(s, type, object);
+    if (s->synced)
+        cmd_flush();
+}
+
+static void on_relist(void *arg)
+{
+    struct source *s = arg;
+    struct map_iter it = {0};
+
+    while (map_next(s->known, &it))
+        ((struct known *)it.value)->seen = false;
+}
+
+static void on_synced(void *arg)
+{
+    struct source *s = arg;
+    struct map_iter it = {0};
+
+    while (map_next(s->known, &it)) {
+        struct known *k = it.value;
+        if (k->seen)
+            continue;
+        print_change(s, KUBE_DELETED, k->last);
+        map_del(s->known, it.key);
+    }
+    s->synced = true;
+    if (s->first)
+        print_change(s, KUBE_ADDED, s->first);
+    cJSON_Delete(s->first);
+    s->first = NULL;
+    s->away = false;
+    cmd_flush();
+}
+
+/* A server that cannot be asked at all is an error; once the list was there, we come back to it by ourselves and say so. */
+static void on_state(void *arg, const struct err *e)
+{
+    struct source *s = arg;
+
+    if (!e) {
+        if (s->away)
+            cmd_note("watching %s again", s->target->resource->resource);
+        s->away = false;
+    } else if (!s->synced || e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED) {
+        fail(s->w, err_copy(e));
+    } else if (!s->away) {
+        s->away = true;
+        cmd_note("watch of %s interrupted (%s), trying again", s->target->resource->resource, err_text(e));
+    }
+}
+
+static int start_source(struct watching *w, struct source *s, bool with_kind, struct err **err)
+{
+    const struct cli_target *t = s->target;
+    _cleanup_free_ char *field = NULL;
+    struct kube_client *client;
+    int r = cmd_client(w->c, &client, err);
+
+    if (r < 0)
+        return r;
+    if (t->name) {
+        /* A watch of what does not exist would stay silent. */
+        struct cli_request request = {
+            .resource = t->resource, .namespace = t->namespace, .name = t->name, .accept = CLI_AS_METADATA};
+        struct err *e = NULL;
+        r = cli_request(w->c, &request, NULL, &e);
+        if (r < 0 && !(w->o->ignore_not_found && e->http == 404))
+            return err_move(err, e);
+        err_free(e);
+        field = xasprintf("metadata.name=%s", t->name);
+    }
+    s->known = map_new(free_known);
+    s->table = get_table_new(w->o, t->resource, with_kind, &s->prefix);
+    struct kube_watch_options options = {
+        .resource = t->resource,
+        .namespace = t->namespace,
+        .label_selector = w->o->selector,
+        .field_selector = field ? field : w->o->field_selector,
+        .accept = is_table(w->o) ? KUBE_AS_TABLE : NULL,
+        .page_size = (int)w->o->chunk_size,
+        .event = on_event,
+        .relist = on_relist,
+        .synced = on_synced,
+        .state = on_state,
+        .arg = s,
+    };
+    s->watch = kube_watch_new(client, &options);
+    return 0;
+}
+
+int get_watch(struct cmd_ctx *c, const struct get_options *o, const struct cli_targets *targets, struct err **err)
+{
+    struct watching w = {.c = c, .o = o, .nsources = targets->len};
+    int r = 0;
+
+    w.sources = xcalloc(targets->len, sizeof(*w.sources));
+    for (size_t i = 0; i < targets->len && r == 0; i++) {
+        w.sources[i] = (struct source){.w = &w, .target = &targets->items[i]};
+        r = start_source(&w, &w.sources[i], targets->several_kinds, err);
+    }
+    while (r == 0 && !w.err)
+        loop_run(cmd_loop(c));
+    for (size_t i = 0; i < targets->len; i++) {
+        struct source *s = &w.sources[i];
+        kube_watch_free(s->watch);
+        print_server_table_free(s->table);
+        free(s->prefix);
+        cJSON_Delete(s->first);
+        map_free(s->known);
+    }
+    free(w.sources);
+    if (r < 0) {
+        err_free(w.err);
+        return r;
+    }
+    return err_move(err, w.err);
+}
