@@ -1,9 +1,9 @@
 /*
- * Cache of all objects of a kind, kept true by kube/watch.h. A transform turns each object into the caller's compact form;
- * the JSON tree is dropped.
+ * Cache of all objects of a kind, kept true by kube/watch.h. A transform turns each object into the caller's
+ * compact form; the JSON tree is dropped.
  *
- * Keys are "namespace/name", or "name" for cluster-scoped kinds. Objects in the cache are read-only and live until the next
- * turn of the loop in which they change: do not keep pointers across turns.
+ * Keys are "namespace/name", or "name" for cluster-scoped kinds. Objects in the cache are read-only and live
+ * until the next turn of the loop in which they change: do not keep pointers across turns.
  */
 #ifndef WASMCTL_KUBE_INFORMER_H
 #define WASMCTL_KUBE_INFORMER_H
@@ -16,11 +16,12 @@ struct kube_informer;
 struct kube_informer_options {
     const struct kube_resource *resource;
     const char *namespace, *label_selector, *field_selector;
-    /* JSON -> cached form; NULL result leaves the object out (it is then unknown to the cache). object may be modified. */
+    /* JSON -> cached form; NULL result leaves the object out (it is then unknown to the cache). object may be
+     * modified. */
     void *(*transform)(void *arg, cJSON *object);
     void (*free_object)(void *object);
-    /* After the cache changed. old is NULL for a new object, now is NULL for a deleted one; both only for the call. A re-list
-     * whose object has the same resourceVersion reports nothing. May be NULL. */
+    /* After the cache changed. old is NULL for a new object, now is NULL for a deleted one; both only for the
+     * call. A re-list whose object has the same resourceVersion reports nothing. May be NULL. */
     void (*changed)(void *arg, const char *key, const void *old, const void *now);
     void (*synced)(void *arg); /* first complete list; may be NULL */
     void (*state)(void *arg, const struct err *err);

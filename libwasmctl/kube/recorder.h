@@ -1,7 +1,7 @@
 /*
- * Kubernetes Events (events.k8s.io/v1): one object per (regarding, type, reason, note); repetition within 6 minutes becomes a series by one
- * patch, at most one write a series every 30 s. Sending is fire and forget: a failure is logged at debug and dropped; at
- * most 1,000 events wait.
+ * Kubernetes Events (events.k8s.io/v1): one object per (regarding, type, reason, note); repetition within 6
+ * minutes becomes a series by one patch, at most one write a series every 30 s. Sending is fire and forget: a
+ * failure is logged at debug and dropped; at most 1,000 events wait.
  */
 #ifndef WASMCTL_KUBE_RECORDER_H
 #define WASMCTL_KUBE_RECORDER_H
@@ -14,11 +14,12 @@ struct kube_recorder *kube_recorder_new(struct kube_client *c, const char *compo
 void kube_recorder_free(struct kube_recorder *r);
 
 struct kube_ref {
-    const char *api_version, *kind, *namespace, *name, *uid; /* namespace NULL for cluster-scoped: the Event then lives in
-                                                                 "default" */
+    const char *api_version, *kind, *namespace, *name, *uid; /* namespace NULL for cluster-scoped: the Event
+                                                                then lives in "default" */
 };
 /* type: "Normal" or "Warning"; reason: CamelCase; action: what was done ("Start", "Schedule"). */
-void kube_record(struct kube_recorder *r, const struct kube_ref *regarding, const char *type, const char *reason,
-                 const char *action, const char *note_fmt, ...) __attribute__((format(printf, 6, 7)));
+void kube_record(struct kube_recorder *r, const struct kube_ref *regarding, const char *type,
+                 const char *reason, const char *action, const char *note_fmt, ...)
+    __attribute__((format(printf, 6, 7)));
 
 #endif

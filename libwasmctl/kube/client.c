@@ -1,0 +1,455 @@
+#include "kube/client_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+/* curl on the loop */
+
+static void take_finished(struct kube_client *c)
+{
+    CURLMsg *m;
+    int left;
+
+    while ((m = curl_multi_info_read(c->multi, &left))) {
+        struct kube_req *r = NULL;
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        CURLcode result = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &r);
+        kube_req_complete(r, result);
+    }
+}
+
+struct watched {
+    struct kube_client *client;
+    struct loop_io *io;
+    curl_socket_t fd;
+};
+
+static void on_io(void *arg, int events, bool error)
+{
+    struct watched *w = arg;
+    struct kube_client *c = w->client;
+    int what = (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0) |
+               (error ? CURL_CSELECT_ERR : 0);
+    int running;
+
+    curl_multi_socket_action(c->multi, w->fd, what, &running);
+    take_finished(c);
+}
+
+static int on_socket_change(CURL *easy _unused_, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct kube_client *c = arg;
+    struct watched *w = socket_arg;
+
+    if (what == CURL_POLL_REMOVE) {
+        if (w) {
+            loop_io_free(w->io);
+            free(w);
+            curl_multi_assign(c->multi, fd, NULL);
+        }
+        return 0;
+    }
+    if (!w) {
+        w = xcalloc(1, sizeof(*w));
+        *w = (struct watched){.client = c, .fd = fd};
+        w->io = loop_io_new(c->loop, fd, on_io, w);
+        curl_multi_assign(c->multi, fd, w);
+    }
+    loop_io_set(w->io, (what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0));
+    return 0;
+}
+
+static int on_timer_change(CURLM *multi _unused_, long ms, void *arg)
+{
+    struct kube_client *c = arg;
+
+    if (ms < 0)
+        loop_timer_stop(c->timer);
+    else
+        loop_timer_start(c->timer, ms);
+    return 0;
+}
+
+static void on_timer(void *arg)
+{
+    struct kube_client *c = arg;
+    int running;
+
+    curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    take_finished(c);
+}
+
+/* Delivery */
+
+static void unlink_req(struct kube_req *r)
+{
+    struct kube_client *c = r->client;
+
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        c->requests = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+}
+
+static void deliver(void *arg)
+{
+    struct kube_client *c = arg;
+
+    c->deliver_defer = NULL;
+    c->delivering = true;
+    /* What becomes ready meanwhile waits for the next turn, so that no stream starves the loop. */
+    struct kube_req *list = c->ready;
+    c->ready = NULL;
+    c->ready_tail = &c->ready;
+    while (list) {
+        struct kube_req *r = list;
+        list = r->ready_next;
+        r->ready_next = NULL;
+        r->is_ready = false;
+        if (!r->cancelled)
+            kube_req_deliver(r);
+        if (r->cancelled) {
+            unlink_req(r);
+            kube_req_free(r);
+        }
+    }
+    c->delivering = false;
+    if (c->freed)
+        kube_client_free(c);
+}
+
+void kube_client_mark_ready(struct kube_req *r)
+{
+    struct kube_client *c = r->client;
+
+    if (r->is_ready)
+        return;
+    r->is_ready = true;
+    *c->ready_tail = r;
+    c->ready_tail = &r->ready_next;
+    if (!c->deliver_defer)
+        c->deliver_defer = loop_defer(c->loop, deliver, c);
+}
+
+void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (c->options.verbosity < level || !c->options.trace)
+        return;
+    va_start(ap, fmt);
+    _cleanup_free_ char *line = xvasprintf(fmt, ap);
+    va_end(ap);
+    c->options.trace(c->options.trace_arg, line);
+}
+
+/* Life */
+
+/* Host and port of "https://host:port/prefix"; port by scheme when absent. */
+static char *host_port_of(const char *server)
+{
+    const char *from = strstr(server, "://") + 3, *to = from + strcspn(from, "/");
+    const char *colon = memchr(from, ':', (size_t)(to - from)),
+               *bracket = memchr(from, ']', (size_t)(to - from));
+
+    while (bracket && colon && colon < bracket)
+        colon = memchr(colon + 1, ':', (size_t)(to - colon - 1));
+    if (colon)
+        return xstrndup(from, (size_t)(to - from));
+    return xasprintf("%.*s:%s", (int)(to - from), from, str_starts(server, "https") ? "443" : "80");
+}
+
+/* The certificate is checked against another name: the URL carries that name, and curl connects to the real
+ * address. */
+static void set_base(struct kube_client *c)
+{
+    const struct kube_config *config = c->config;
+
+    c->host_port = host_port_of(config->server);
+    if (!config->tls_server_name || !str_starts(config->server, "https://")) {
+        c->base = xstrdup(config->server);
+        return;
+    }
+    const char *port = strrchr(c->host_port, ':') + 1;
+    const char *prefix = config->server + strlen("https://");
+    prefix += strcspn(prefix, "/");
+    c->base = xasprintf("https://%s:%s%s", config->tls_server_name, port, prefix);
+    _cleanup_free_ char *to = xasprintf("%s:%s:%s", config->tls_server_name, port, c->host_port);
+    c->connect_to = curl_slist_append(NULL, to);
+}
+
+static struct kube_config *copy_config(const struct kube_config *from)
+{
+    struct kube_config *c = xcalloc(1, sizeof(*c));
+
+    *c = (struct kube_config){
+        .context = xstrdup_null(from->context),
+        .namespace = xstrdup_null(from->namespace),
+        .cluster_name = xstrdup_null(from->cluster_name),
+        .user_name = xstrdup_null(from->user_name),
+        .server = xstrdup(from->server),
+        .ca_pem = xstrdup_null(from->ca_pem),
+        .client_cert_pem = xstrdup_null(from->client_cert_pem),
+        .client_key_pem = xstrdup_null(from->client_key_pem),
+        .token = xstrdup_null(from->token),
+        .token_file = xstrdup_null(from->token_file),
+        .username = xstrdup_null(from->username),
+        .password = xstrdup_null(from->password),
+        .tls_server_name = xstrdup_null(from->tls_server_name),
+        .proxy_url = xstrdup_null(from->proxy_url),
+        .insecure = from->insecure,
+        .disable_compression = from->disable_compression,
+        .exec = from->exec ? cJSON_Duplicate(from->exec, true) : NULL,
+        .exec_dir = xstrdup_null(from->exec_dir),
+        .as = xstrdup_null(from->as),
+        .as_uid = xstrdup_null(from->as_uid),
+        .as_groups = strv_copy(from->as_groups),
+    };
+    return c;
+}
+
+int kube_client_new(struct loop *l, const struct kube_config *config,
+                    const struct kube_client_options *options, struct kube_client **ret, struct err **err)
+{
+    static const struct kube_client_options defaults = {0};
+    static bool curl_ready;
+
+    if (!curl_ready && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_set(err, ERR_FAILED, "libcurl cannot be initialised");
+    curl_ready = true;
+
+    struct kube_client *c = xcalloc(1, sizeof(*c));
+    c->loop = l;
+    c->config = copy_config(config);
+    c->options = options ? *options : defaults;
+    if (!c->options.timeout_ms)
+        c->options.timeout_ms = KUBE_DEFAULT_TIMEOUT_MS;
+    if (!c->options.connect_timeout_ms)
+        c->options.connect_timeout_ms = 10 * 1000;
+    c->user_agent = xstrdup(c->options.user_agent ? c->options.user_agent : "wasmctl/" WASMCTL_VERSION);
+    c->options.user_agent = c->user_agent;
+    c->ready_tail = &c->ready;
+    c->warned = map_new(NULL);
+    c->timer = loop_timer_new(l, on_timer, c);
+    set_base(c);
+    c->multi = curl_multi_init();
+    if (!c->multi)
+        abort();
+    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
+    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)KUBE_MAX_STREAMS);
+    int r = kube_auth_init(c, err);
+    if (r < 0) {
+        kube_client_free(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+void kube_client_free(struct kube_client *c)
+{
+    if (!c)
+        return;
+    if (c->delivering) {
+        /* From within a callback of ours: the delivery ends first. */
+        c->freed = true;
+        for (struct kube_req *r = c->requests; r; r = r->next)
+            r->cancelled = true;
+        return;
+    }
+    loop_defer_cancel(c->deliver_defer);
+    while (c->requests) {
+        struct kube_req *r = c->requests;
+        unlink_req(r);
+        kube_req_free(r);
+    }
+    curl_multi_cleanup(c->multi);
+    curl_slist_free_all(c->connect_to);
+    loop_timer_free(c->timer);
+    kube_auth_release(c);
+    map_free(c->warned);
+    kube_config_free(c->config);
+    free(c->user_agent);
+    free(c->base);
+    free(c->host_port);
+    free(c);
+}
+
+const struct kube_config *kube_client_config(const struct kube_client *c)
+{
+    return c->config;
+}
+
+struct loop *kube_client_loop(const struct kube_client *c)
+{
+    return c->loop;
+}
+
+uint64_t kube_client_requests(const struct kube_client *c)
+{
+    return c->sent;
+}
+
+/* Requests */
+
+static void expire(struct kube_req *r, const char *text)
+{
+    struct err *e = NULL;
+
+    if (r->state == REQ_FINISHED)
+        return;
+    if (r->state == REQ_WAITING)
+        loop_timer_stop(r->retry);
+    err_set(&e, ERR_TIMEOUT, "%s", text);
+    kube_req_stop(r);
+    err_free(r->failure);
+    r->failure = e;
+    r->state = REQ_FINISHED;
+    kube_client_mark_ready(r);
+}
+
+static void on_deadline(void *arg)
+{
+    struct kube_req *r = arg;
+    _cleanup_free_ char *text =
+        xasprintf("Unable to connect to the server: no complete answer from %s to %s %s within %lld ms",
+                  r->client->host_port, r->method, r->path, (long long)r->timeout_ms);
+
+    expire(r, text);
+}
+
+static void on_silence(void *arg)
+{
+    struct kube_req *r = arg;
+    _cleanup_free_ char *text = xasprintf("nothing arrived from %s for %lld ms on %s", r->client->host_port,
+                                          (long long)r->silence_ms, r->path);
+
+    expire(r, text);
+}
+
+struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call)
+{
+    struct kube_req *r = xcalloc(1, sizeof(*r));
+
+    r->client = c;
+    r->method = xstrdup(call->method);
+    r->path = xstrdup(call->path);
+    r->query = call->query && *call->query ? xstrdup(call->query) : NULL;
+    r->body_len = call->body ? (call->body_len ? call->body_len : strlen(call->body)) : 0;
+    if (call->body) {
+        r->body = xmalloc(r->body_len + 1);
+        memcpy(r->body, call->body, r->body_len);
+        r->body[r->body_len] = '\0';
+    }
+    r->content_type = xstrdup(call->content_type ? call->content_type : "application/json");
+    r->accept = xstrdup(call->accept ? call->accept : "application/json");
+    r->timeout_ms = call->timeout_ms ? call->timeout_ms : call->chunk ? -1 : c->options.timeout_ms;
+    r->silence_ms = call->silence_ms;
+    r->started_ms = loop_now_ms(c->loop);
+    r->chunk = call->chunk;
+    r->opened = call->opened;
+    r->done = call->done;
+    r->arg = call->arg;
+    r->warnings = strv_new();
+    buf_init(&r->inbox, KUBE_MAX_BODY);
+    buf_init(&r->answer, KUBE_MAX_BODY);
+    r->next = c->requests;
+    if (c->requests)
+        c->requests->prev = r;
+    c->requests = r;
+    if (r->timeout_ms > 0) {
+        r->deadline = loop_timer_new(c->loop, on_deadline, r);
+        loop_timer_start(r->deadline, r->timeout_ms);
+    }
+    if (r->silence_ms > 0)
+        r->silence = loop_timer_new(c->loop, on_silence, r);
+    kube_req_start(r);
+    return r;
+}
+
+void kube_req_cancel(struct kube_req *r)
+{
+    if (!r || r->cancelled)
+        return;
+    r->cancelled = true;
+    kube_req_stop(r);
+    if (r->deadline)
+        loop_timer_stop(r->deadline);
+    if (r->retry)
+        loop_timer_stop(r->retry);
+    /* It is freed in the next delivery: it may be on that list, or in its own callback just now. */
+    if (!r->in_callback)
+        kube_client_mark_ready(r);
+}
+
+/* Waiting, for command-line programs */
+
+struct waiting {
+    bool done;
+    char *body;
+    size_t len;
+    struct err *err;
+};
+
+static void on_waited(void *arg, const struct kube_response *response, const struct err *err)
+{
+    struct waiting *w = arg;
+
+    w->done = true;
+    w->err = err_copy(err);
+    w->len = response->len;
+    w->body = xmalloc(response->len + 1);
+    memcpy(w->body, response->body, response->len);
+    w->body[response->len] = '\0';
+}
+
+static int wait_for(struct kube_client *c, const struct kube_call *call, struct waiting *w, struct err **err)
+{
+    struct kube_call mine = *call;
+
+    mine.done = on_waited;
+    mine.arg = w;
+    kube_do(c, &mine);
+    while (!w->done)
+        loop_turn(c->loop, true);
+    return err_move(err, w->err);
+}
+
+int kube_call_wait(struct kube_client *c, const struct kube_call *call, char **ret_body, struct err **err)
+{
+    struct waiting w = {0};
+    int r = wait_for(c, call, &w, err);
+
+    if (r == 0 && ret_body)
+        *ret_body = TAKE_PTR(w.body);
+    free(w.body);
+    return r;
+}
+
+int kube_json_wait(struct kube_client *c, const struct kube_call *call, cJSON **ret, struct err **err)
+{
+    struct waiting w = {0};
+    int r = wait_for(c, call, &w, err);
+
+    if (r == 0) {
+        _cleanup_free_ char *what = xasprintf("answer to %s %s", call->method, call->path);
+        r = json_parse(w.body, w.len, what, ret, err);
+        if (r < 0) {
+            if (err && *err)
+                (*err)->code = ERR_PROTOCOL;
+            r = ERR_PROTOCOL;
+        }
+    }
+    free(w.body);
+    return r;
+}

@@ -1,0 +1,98 @@
+/* For kube/client.c, request.c and auth.c only. */
+#ifndef WASMCTL_KUBE_CLIENT_INTERNAL_H
+#define WASMCTL_KUBE_CLIENT_INTERNAL_H
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "kube/client.h"
+
+/* Source: RFC 9113 for streams; the API server allows 250 streams a connection. */
+enum { KUBE_MAX_STREAMS = 200, KUBE_RETRIES = 5, KUBE_MAX_ERROR_BODY = 1024 * 1024 };
+
+struct kube_auth {
+    char *token;           /* current bearer token, NULL if none */
+    int64_t token_read_ms; /* loop clock of the last look at the token file */
+    int64_t token_mtime_ns;
+};
+
+struct kube_client {
+    struct loop *loop;
+    struct kube_config *config;
+    struct kube_client_options options;
+    char *user_agent;
+    char *base;      /* URL up to the path; its host is tls-server-name when that is set */
+    char *host_port; /* for messages */
+    struct curl_slist *connect_to;
+    CURLM *multi;
+    struct loop_timer *timer;
+    struct kube_auth auth;
+    struct kube_req *requests;            /* all, doubly linked */
+    struct kube_req *ready, **ready_tail; /* with data or an outcome to deliver */
+    struct loop_defer *deliver_defer;
+    struct map *warned;
+    uint64_t sent;
+    bool delivering, freed;
+};
+
+enum req_state {
+    REQ_RUNNING,  /* in curl's hands */
+    REQ_FINISHED, /* outcome is known, done not yet called */
+    REQ_WAITING,  /* for a retry */
+};
+
+struct kube_req {
+    struct kube_client *client;
+    struct kube_req *prev, *next;
+    struct kube_req *ready_next;
+    bool is_ready;
+
+    char *method, *path, *query, *body, *content_type, *accept;
+    size_t body_len;
+    int64_t timeout_ms, silence_ms, started_ms;
+    kube_chunk_fn chunk;
+    void (*opened)(void *arg);
+    kube_done_fn done;
+    void *arg;
+
+    enum req_state state;
+    CURL *easy;
+    struct curl_slist *headers;
+    char error[CURL_ERROR_SIZE];
+    struct buf inbox; /* of a stream: arrived, not yet given out */
+    struct buf answer;
+    char *answer_type;
+    char **warnings;
+    long retry_after_ms;
+    int status;
+    bool got_bytes, too_large, refreshed;
+    bool is_open, told_open;
+    unsigned retries;
+    CURLcode result;
+    struct err *failure; /* decided by us (deadline, silence, cancelled by the chunk function) */
+    struct loop_timer *deadline, *silence, *retry;
+    bool cancelled, in_callback;
+};
+
+/* request.c */
+void kube_req_start(struct kube_req *r);
+void kube_req_free(struct kube_req *r);
+void kube_req_stop(struct kube_req *r); /* takes it out of curl */
+void kube_req_deliver(struct kube_req *r);
+void kube_req_complete(struct kube_req *r, CURLcode result); /* curl is done with it */
+
+/* client.c */
+void kube_client_mark_ready(struct kube_req *r);
+void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* auth.c */
+int kube_auth_init(struct kube_client *c, struct err **err);
+void kube_auth_release(struct kube_client *c);
+/* "Authorization: ..." header, or NULL; caller frees. */
+int kube_auth_header(struct kube_client *c, char **ret, struct err **err);
+/* After a 401: true when other credentials are there now. */
+bool kube_auth_refresh(struct kube_client *c);
+
+#endif

@@ -1,0 +1,192 @@
+#include "kube/informer.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+struct entry {
+    void *object;
+    char *version;
+    unsigned generation; /* of the list that saw it last */
+};
+
+struct kube_informer {
+    struct kube_informer_options options;
+    struct kube_watch *watch;
+    struct map *entries; /* key -> struct entry * */
+    unsigned generation;
+    bool listing, synced;
+};
+
+char *kube_object_key(const cJSON *object)
+{
+    const char *ns = json_str(object, "metadata.namespace"), *name = json_str_or(object, "metadata.name", "");
+
+    return str_empty(ns) ? xstrdup(name) : xasprintf("%s/%s", ns, name);
+}
+
+static void drop_object(struct kube_informer *i, void *object)
+{
+    if (object && i->options.free_object)
+        i->options.free_object(object);
+}
+
+static void entry_free(struct kube_informer *i, struct entry *e)
+{
+    if (!e)
+        return;
+    drop_object(i, e->object);
+    free(e->version);
+    free(e);
+}
+
+static void tell(struct kube_informer *i, const char *key, const void *old, const void *now)
+{
+    if (i->options.changed)
+        i->options.changed(i->options.arg, key, old, now);
+}
+
+static void remove_entry(struct kube_informer *i, const char *key)
+{
+    struct entry *e = map_take(i->entries, key);
+
+    if (!e)
+        return;
+    tell(i, key, e->object, NULL);
+    entry_free(i, e);
+}
+
+static void store(struct kube_informer *i, const char *key, cJSON *object)
+{
+    const char *version = json_str_or(object, "metadata.resourceVersion", "");
+    struct entry *e = map_get(i->entries, key);
+
+    if (e && streq(e->version, version)) {
+        e->generation = i->generation;
+        return;
+    }
+    _cleanup_free_ char *kept = xstrdup(version);
+    json_del(object, "metadata.managedFields");
+    void *now = i->options.transform(i->options.arg, object);
+    if (!now) {
+        remove_entry(i, key);
+        return;
+    }
+    void *old = NULL;
+    if (e) {
+        old = e->object;
+    } else {
+        e = xcalloc(1, sizeof(*e));
+        map_set(i->entries, key, e);
+    }
+    e->object = now;
+    e->generation = i->generation;
+    free(e->version);
+    e->version = TAKE_PTR(kept);
+    tell(i, key, old, now);
+    drop_object(i, old);
+}
+
+static void on_event(void *arg, enum kube_event type, cJSON *object)
+{
+    struct kube_informer *i = arg;
+    _cleanup_free_ char *key = kube_object_key(object);
+
+    if (type == KUBE_DELETED)
+        remove_entry(i, key);
+    else
+        store(i, key, object);
+}
+
+static void on_relist(void *arg)
+{
+    struct kube_informer *i = arg;
+
+    i->generation++;
+    i->listing = true;
+}
+
+static void on_synced(void *arg)
+{
+    struct kube_informer *i = arg;
+    bool first = !i->synced;
+    char **gone = strv_new();
+
+    i->listing = false;
+    /* What the new list did not name was deleted while we did not watch. */
+    for (struct map_iter it = {0}; map_next(i->entries, &it);)
+        if (((const struct entry *)it.value)->generation != i->generation)
+            strv_push(&gone, it.key);
+    for (size_t n = 0; gone[n]; n++)
+        remove_entry(i, gone[n]);
+    strv_free(gone);
+    i->synced = true;
+    if (first && i->options.synced)
+        i->options.synced(i->options.arg);
+}
+
+static void on_state(void *arg, const struct err *err)
+{
+    struct kube_informer *i = arg;
+
+    if (i->options.state)
+        i->options.state(i->options.arg, err);
+}
+
+struct kube_informer *kube_informer_new(struct kube_client *c, const struct kube_informer_options *options)
+{
+    struct kube_informer *i = xcalloc(1, sizeof(*i));
+    struct kube_watch_options watch = {
+        .resource = options->resource,
+        .namespace = options->namespace,
+        .label_selector = options->label_selector,
+        .field_selector = options->field_selector,
+        .event = on_event,
+        .relist = on_relist,
+        .synced = on_synced,
+        .state = on_state,
+        .arg = i,
+    };
+
+    i->options = *options;
+    i->entries = map_new(NULL);
+    i->watch = kube_watch_new(c, &watch);
+    return i;
+}
+
+void kube_informer_free(struct kube_informer *i)
+{
+    if (!i)
+        return;
+    kube_watch_free(i->watch);
+    for (struct map_iter it = {0}; map_next(i->entries, &it);)
+        entry_free(i, it.value);
+    map_free(i->entries);
+    free(i);
+}
+
+bool kube_informer_synced(const struct kube_informer *i)
+{
+    return i->synced;
+}
+
+const void *kube_informer_get(const struct kube_informer *i, const char *key)
+{
+    const struct entry *e = map_get(i->entries, key);
+
+    return e ? e->object : NULL;
+}
+
+size_t kube_informer_len(const struct kube_informer *i)
+{
+    return map_len(i->entries);
+}
+
+bool kube_informer_next(const struct kube_informer *i, struct map_iter *it)
+{
+    if (!map_next(i->entries, it))
+        return false;
+    it->value = ((const struct entry *)it->value)->object;
+    return true;
+}

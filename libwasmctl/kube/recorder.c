@@ -1,0 +1,190 @@
+#include "kube/recorder.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "kube/gvr.h"
+
+enum {
+    SERIES_MS = 6 * 60 * 1000,
+    SERIES_WRITE_MS = 30 * 1000,
+    REMEMBERED_MOST = 4096,
+    UNDER_WAY_MOST = 1000,
+    NOTE_MOST = 1024, /* the API's limit */
+};
+
+struct series {
+    char *namespace, *name;
+    int count;
+    int64_t first_ms, last_ms, written_ms;
+};
+
+struct kube_recorder {
+    struct kube_client *client;
+    char *component, *instance;
+    struct map *series;    /* "uid|type|reason|note" -> struct series * */
+    struct map *under_way; /* request id -> struct sending * */
+    uint64_t next;
+};
+
+struct sending {
+    struct kube_recorder *recorder;
+    struct kube_req *request;
+    char id[24];
+};
+
+static void series_free(void *p)
+{
+    struct series *s = p;
+
+    free(s->namespace);
+    free(s->name);
+    free(s);
+}
+
+static void sending_free(void *p)
+{
+    struct sending *s = p;
+
+    kube_req_cancel(s->request);
+    free(s);
+}
+
+struct kube_recorder *kube_recorder_new(struct kube_client *c, const char *component, const char *instance)
+{
+    struct kube_recorder *r = xcalloc(1, sizeof(*r));
+    char host[128] = "localhost";
+
+    gethostname(host, sizeof(host) - 1);
+    r->client = c;
+    r->component = xstrdup(component);
+    r->instance = instance ? xstrdup(instance) : xasprintf("%s-%s", component, host);
+    if (strlen(r->instance) > 128)
+        r->instance[128] = '\0';
+    r->series = map_new(series_free);
+    r->under_way = map_new(sending_free);
+    return r;
+}
+
+void kube_recorder_free(struct kube_recorder *r)
+{
+    if (!r)
+        return;
+    map_free(r->under_way);
+    map_free(r->series);
+    free(r->component);
+    free(r->instance);
+    free(r);
+}
+
+static void on_sent(void *arg, const struct kube_response *response _unused_, const struct err *err)
+{
+    struct sending *s = arg;
+
+    if (err)
+        log_debug("cannot write an Event", "error", err_text(err), NULL);
+    s->request = NULL;
+    _cleanup_free_ char *id = xstrdup(s->id);
+    map_del(s->recorder->under_way, id);
+}
+
+static void send_object(struct kube_recorder *r, const char *method, const char *path, const cJSON *object,
+                        const char *content_type)
+{
+    if (map_len(r->under_way) >= UNDER_WAY_MOST) {
+        log_debug("too many Events under way, one is dropped", NULL);
+        return;
+    }
+    _cleanup_free_ char *body = json_print(object);
+    struct sending *s = xcalloc(1, sizeof(*s));
+    s->recorder = r;
+    snprintf(s->id, sizeof(s->id), "%" PRIu64, r->next++);
+    map_set(r->under_way, s->id, s);
+    struct kube_call call = {.method = method,
+                             .path = path,
+                             .body = body,
+                             .content_type = content_type,
+                             .done = on_sent,
+                             .arg = s};
+    s->request = kube_do(r->client, &call);
+}
+
+static void write_series(struct kube_recorder *r, struct series *s, int64_t now_ms)
+{
+    const struct kube_resource *events = kube_builtin_find("events.events.k8s.io");
+    _cleanup_free_ char *path = kube_path(events, s->namespace, s->name, NULL);
+    _cleanup_json_ cJSON *o = cJSON_CreateObject();
+    char stamp[TIME_RFC3339_LEN];
+
+    json_set_int(o, "series.count", s->count);
+    json_set_str(o, "series.lastObservedTime", time_rfc3339(time_now_ns(), 6, stamp));
+    s->written_ms = now_ms;
+    send_object(r, "PATCH", path, o, KUBE_MERGE_PATCH);
+}
+
+static void write_event(struct kube_recorder *r, const struct kube_ref *ref, const char *type,
+                        const char *reason, const char *action, const char *note, struct series *s)
+{
+    const struct kube_resource *events = kube_builtin_find("events.events.k8s.io");
+    _cleanup_free_ char *path = kube_path(events, s->namespace, NULL, NULL);
+    _cleanup_json_ cJSON *o = json_object(
+        "apiVersion", "events.k8s.io/v1", "kind", "Event", "type", type, "reason", reason, "action", action,
+        "note", note, "reportingController", r->component, "reportingInstance", r->instance, NULL);
+    char stamp[TIME_RFC3339_LEN];
+
+    json_set_str(o, "metadata.name", s->name);
+    json_set_str(o, "metadata.namespace", s->namespace);
+    json_set_str(o, "eventTime", time_rfc3339(time_now_ns(), 6, stamp));
+    json_put(o, "regarding",
+             json_object("apiVersion", ref->api_version, "kind", ref->kind, "namespace", ref->namespace,
+                         "name", ref->name, "uid", ref->uid, NULL));
+    send_object(r, "POST", path, o, NULL);
+}
+
+void kube_record(struct kube_recorder *r, const struct kube_ref *ref, const char *type, const char *reason,
+                 const char *action, const char *note_fmt, ...)
+{
+    int64_t now = loop_now_ms(kube_client_loop(r->client));
+    va_list ap;
+
+    va_start(ap, note_fmt);
+    _cleanup_free_ char *note = xvasprintf(note_fmt, ap);
+    va_end(ap);
+    if (strlen(note) > NOTE_MOST) {
+        size_t end = NOTE_MOST - 3;
+        while (end && ((unsigned char)note[end] & 0xc0) == 0x80)
+            end--;
+        memcpy(note + end, "...", 4);
+    }
+    _cleanup_free_ char *key = xasprintf("%s|%s|%s|%s", ref->uid ? ref->uid : ref->name, type, reason, note);
+    struct series *s = map_get(r->series, key);
+    if (s && now - s->last_ms < SERIES_MS) {
+        s->count++;
+        s->last_ms = now;
+        if (now - s->written_ms >= SERIES_WRITE_MS)
+            write_series(r, s, now);
+        return;
+    }
+    if (map_len(r->series) >= REMEMBERED_MOST)
+        map_clear(r->series);
+    s = xcalloc(1, sizeof(*s));
+    uint64_t unique = (uint64_t)time_now_ns() + r->next;
+    *s = (struct series){
+        .namespace = xstrdup(ref->namespace ? ref->namespace : "default"),
+        .name = xasprintf("%.200s.%" PRIx64, ref->name, unique),
+        .count = 1,
+        .first_ms = now,
+        .last_ms = now,
+        .written_ms = now,
+    };
+    map_set(r->series, key, s);
+    write_event(r, ref, type, reason, action, note, s);
+}

@@ -1,0 +1,477 @@
+/* One request: set up, data, outcome, retries. All of the user's functions are called from kube_client's
+ * delivery, never from within curl. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/client_internal.h"
+
+/* A peer that acknowledges nothing for so long is gone, whatever TCP hopes for. */
+enum { DEAD_PEER_MS = 20 * 1000, STREAM_PIECE_MOST = 64 * 1024 * 1024 };
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+    struct kube_req *r = arg;
+    size_t len = size * n;
+    long status = 0;
+
+    r->got_bytes = true;
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    r->status = (int)status;
+    if (r->silence_ms)
+        loop_timer_start(r->silence, r->silence_ms);
+    bool ok = status >= 200 && status < 300;
+    if (ok && r->chunk) {
+        if (buf_add(&r->inbox, data, len) < 0) {
+            r->too_large = true;
+            return 0;
+        }
+        kube_client_mark_ready(r);
+        return len;
+    }
+    if (!ok && r->answer.len + len > KUBE_MAX_ERROR_BODY)
+        return len; /* enough to tell what went wrong */
+    if (buf_add(&r->answer, data, len) < 0) {
+        r->too_large = true;
+        return 0;
+    }
+    return len;
+}
+
+/* Value of a header line when it has this name, else NULL; white space at both ends cut. */
+static char *header_value(const char *line, size_t len, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (len <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
+        return NULL;
+    const char *from = line + n + 1, *to = line + len;
+    while (from < to && (*from == ' ' || *from == '\t'))
+        from++;
+    while (to > from && (to[-1] == '\r' || to[-1] == '\n' || to[-1] == ' '))
+        to--;
+    return xstrndup(from, (size_t)(to - from));
+}
+
+/* Warning: 299 - "text" */
+static void note_warning(struct kube_req *r, const char *value)
+{
+    enum { WARNINGS_MOST = 32 };
+    const char *from = strchr(value, '"'), *to = from ? strrchr(value, '"') : NULL;
+
+    if (!from || to == from || strv_len(r->warnings) >= WARNINGS_MOST)
+        return;
+    struct buf text = BUF_INIT;
+    for (const char *p = from + 1; p < to; p++) {
+        if (*p == '\\' && p + 1 < to)
+            p++;
+        buf_addc(&text, *p);
+    }
+    strv_push(&r->warnings, buf_str(&text));
+    buf_release(&text);
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+    struct kube_req *r = arg;
+    size_t len = size * n;
+    char *value;
+
+    r->got_bytes = true;
+    if ((value = header_value(line, len, "Retry-After"))) {
+        int64_t seconds;
+        if (str_to_i64(value, 0, 3600, &seconds))
+            r->retry_after_ms = (long)seconds * 1000;
+        free(value);
+    } else if ((value = header_value(line, len, "Content-Type"))) {
+        free(r->answer_type);
+        r->answer_type = value;
+    } else if ((value = header_value(line, len, "Warning"))) {
+        note_warning(r, value);
+        free(value);
+    }
+    if (len <= 2 && r->opened && !r->is_open) {
+        long status = 0;
+        curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+        r->is_open = status >= 200 && status < 300;
+        if (r->is_open)
+            kube_client_mark_ready(r);
+    }
+    if (r->client->options.verbosity >= 8 && len > 2)
+        kube_client_trace(r->client, 8, "< %.*s", (int)(len - 2), line);
+    return len;
+}
+
+static int on_socket(void *arg _unused_, curl_socket_t fd, curlsocktype purpose _unused_)
+{
+    unsigned ms = DEAD_PEER_MS;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    return CURL_SOCKOPT_OK;
+}
+
+static void set_blob(CURL *easy, CURLoption option, const char *pem)
+{
+    struct curl_blob blob = {.data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
+
+    curl_easy_setopt(easy, option, &blob);
+}
+
+static void set_tls(CURL *easy, const struct kube_config *config)
+{
+    if (config->insecure) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    } else if (config->ca_pem) {
+        set_blob(easy, CURLOPT_CAINFO_BLOB, config->ca_pem);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
+    if (config->client_cert_pem) {
+        set_blob(easy, CURLOPT_SSLCERT_BLOB, config->client_cert_pem);
+        curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
+    }
+    if (config->client_key_pem) {
+        set_blob(easy, CURLOPT_SSLKEY_BLOB, config->client_key_pem);
+        curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
+    }
+}
+
+static void add_header(struct kube_req *r, const char *name, const char *value)
+{
+    /* A line break would smuggle a header in. */
+    if (strpbrk(value, "\r\n"))
+        return;
+    _cleanup_free_ char *line = xasprintf("%s: %s", name, value);
+    r->headers = curl_slist_append(r->headers, line);
+    kube_client_trace(r->client, 7, "    %s", line);
+}
+
+static int set_headers(struct kube_req *r, struct err **err)
+{
+    const struct kube_config *config = r->client->config;
+    _cleanup_free_ char *authorization = NULL;
+
+    int code = kube_auth_header(r->client, &authorization, err);
+    if (code < 0)
+        return code;
+    add_header(r, "Accept", r->accept);
+    add_header(r, "User-Agent", r->client->user_agent);
+    if (r->body)
+        add_header(r, "Content-Type", r->content_type);
+    if (config->tls_server_name)
+        add_header(r, "Host", r->client->host_port);
+    if (config->as)
+        add_header(r, "Impersonate-User", config->as);
+    if (config->as_uid)
+        add_header(r, "Impersonate-Uid", config->as_uid);
+    for (size_t i = 0; config->as_groups && config->as_groups[i]; i++)
+        add_header(r, "Impersonate-Group", config->as_groups[i]);
+    if (authorization) {
+        kube_client_trace(r->client, 7, "    Authorization: <masked>");
+        r->headers = curl_slist_append(r->headers, authorization);
+        explicit_bzero(authorization, strlen(authorization));
+    }
+    /* curl would wait for a 100-continue with large bodies. */
+    r->headers = curl_slist_append(r->headers, "Expect:");
+    return 0;
+}
+
+static void set_method(struct kube_req *r)
+{
+    curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, r->method);
+    if (r->body) {
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, r->body);
+    } else if (!streq(r->method, "GET")) {
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE, 0L);
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, "");
+        curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, r->method);
+    }
+}
+
+static void fail_soon(struct kube_req *r, struct err *failure)
+{
+    err_free(r->failure);
+    r->failure = failure;
+    r->state = REQ_FINISHED;
+    kube_client_mark_ready(r);
+}
+
+void kube_req_start(struct kube_req *r)
+{
+    struct kube_client *c = r->client;
+    const char *separator = strchr(r->path, '?') ? "&" : "?";
+    _cleanup_free_ char *url = r->query ? xasprintf("%s%s%s%s", c->base, r->path, separator, r->query)
+                                        : xasprintf("%s%s", c->base, r->path);
+    struct err *e = NULL;
+
+    r->state = REQ_RUNNING;
+    r->result = CURLE_OK;
+    r->status = 0;
+    r->got_bytes = false;
+    r->error[0] = '\0';
+    r->easy = curl_easy_init();
+    if (!r->easy)
+        abort();
+    kube_client_trace(c, 7, "%s %s", r->method, url);
+    if (r->body)
+        kube_client_trace(c, 8, "Request Body: %.*s", c->options.verbosity >= 9 ? 1 << 20 : 1024, r->body);
+    if (set_headers(r, &e) < 0) {
+        fail_soon(r, e);
+        return;
+    }
+    curl_easy_setopt(r->easy, CURLOPT_URL, url);
+    curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
+    curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error);
+    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
+    curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(r->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(r->easy, CURLOPT_TCP_KEEPIDLE, 10L);
+    curl_easy_setopt(r->easy, CURLOPT_TCP_KEEPINTVL, 5L);
+    curl_easy_setopt(r->easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms);
+    curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    if (!c->config->disable_compression)
+        curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (c->config->proxy_url)
+        curl_easy_setopt(r->easy, CURLOPT_PROXY, c->config->proxy_url);
+    if (c->connect_to)
+        curl_easy_setopt(r->easy, CURLOPT_CONNECT_TO, c->connect_to);
+    set_tls(r->easy, c->config);
+    set_method(r);
+    c->sent++;
+    if (r->silence_ms)
+        loop_timer_start(r->silence, r->silence_ms);
+    CURLMcode code = curl_multi_add_handle(c->multi, r->easy);
+    if (code != CURLM_OK) {
+        err_set(&e, ERR_FAILED, "cannot start a request: %s", curl_multi_strerror(code));
+        fail_soon(r, e);
+    }
+}
+
+void kube_req_stop(struct kube_req *r)
+{
+    if (r->easy) {
+        curl_multi_remove_handle(r->client->multi, r->easy);
+        curl_easy_cleanup(r->easy);
+        r->easy = NULL;
+    }
+    curl_slist_free_all(r->headers);
+    r->headers = NULL;
+    if (r->silence)
+        loop_timer_stop(r->silence);
+}
+
+void kube_req_free(struct kube_req *r)
+{
+    kube_req_stop(r);
+    loop_timer_free(r->deadline);
+    loop_timer_free(r->silence);
+    loop_timer_free(r->retry);
+    buf_release(&r->inbox);
+    buf_release(&r->answer);
+    err_free(r->failure);
+    strv_free(r->warnings);
+    free(r->answer_type);
+    free(r->method);
+    free(r->path);
+    free(r->query);
+    free(r->body);
+    free(r->content_type);
+    free(r->accept);
+    free(r);
+}
+
+void kube_req_complete(struct kube_req *r, CURLcode result)
+{
+    long status = 0;
+
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    r->status = (int)status;
+    r->result = result;
+    if (result == CURLE_COULDNT_CONNECT) {
+        long os = 0;
+        curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os);
+        if (os == ECONNREFUSED)
+            r->error[0] = '\0';
+    }
+    kube_client_trace(r->client, 6, "%s %s%s %d in %lld milliseconds", r->method, r->client->base, r->path,
+                      r->status, (long long)(loop_now_ms(r->client->loop) - r->started_ms));
+    kube_req_stop(r);
+    r->state = REQ_FINISHED;
+    kube_client_mark_ready(r);
+}
+
+/* Outcome */
+
+static int connection_error(const struct kube_req *r, struct err **err)
+{
+    const char *where = r->client->host_port, *why = *r->error ? r->error : curl_easy_strerror(r->result);
+
+    switch (r->result) {
+    case CURLE_COULDNT_CONNECT:
+        if (!*r->error)
+            return err_set(
+                err, ERR_UNAVAILABLE,
+                "The connection to the server %s was refused - did you specify the right host or port?",
+                where);
+        return err_set(err, ERR_UNAVAILABLE, "Unable to connect to the server: %s: %s", where, why);
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return err_set(err, ERR_UNAVAILABLE,
+                       "Unable to connect to the server: the name of %s cannot be resolved", where);
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return err_set(err, ERR_UNAVAILABLE,
+                       "Unable to connect to the server: the proxy's name cannot be resolved: %s", why);
+    case CURLE_OPERATION_TIMEDOUT:
+        return err_set(err, ERR_TIMEOUT, "Unable to connect to the server: %s did not answer in time (%s)",
+                       where, why);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CONNECT_ERROR:
+        return err_set(err, ERR_UNAUTHORIZED, "Unable to connect to the server: TLS with %s failed: %s",
+                       where, why);
+    case CURLE_SSL_CERTPROBLEM:
+        return err_set(err, ERR_UNAUTHORIZED,
+                       "Unable to connect to the server: the client certificate is not usable: %s", why);
+    default:
+        return err_set(err, ERR_UNAVAILABLE, "Unable to connect to the server: %s: %s", where, why);
+    }
+}
+
+static void make_error(struct kube_req *r, struct err **err)
+{
+    if (r->failure) {
+        *err = TAKE_PTR(r->failure);
+        return;
+    }
+    if (r->too_large) {
+        err_set(err, ERR_TOO_LARGE, "the answer of %s is larger than this program accepts", r->path);
+        return;
+    }
+    bool ok = r->status >= 200 && r->status < 300;
+    if (r->result == CURLE_OK && ok)
+        return;
+    if (r->status >= 300 || (r->result == CURLE_OK && !ok)) {
+        kube_status_to_err(r->status, buf_str(&r->answer), r->answer.len, err);
+        if (r->retry_after_ms && !(*err)->retry_ms)
+            (*err)->retry_ms = r->retry_after_ms;
+        return;
+    }
+    connection_error(r, err);
+    if (ok)
+        err_wrap(err, "the answer was cut off");
+}
+
+static void retry_now(void *arg)
+{
+    struct kube_req *r = arg;
+
+    buf_truncate(&r->answer, 0);
+    free(r->answer_type);
+    r->answer_type = NULL;
+    r->retry_after_ms = 0;
+    kube_req_start(r);
+}
+
+/* True when the request goes on instead of ending. */
+static bool try_again(struct kube_req *r)
+{
+    int64_t wait = -1;
+
+    if (r->failure || r->too_large || r->retries >= KUBE_RETRIES)
+        return false;
+    if (r->status == 401 && !r->refreshed && kube_auth_refresh(r->client)) {
+        r->refreshed = true;
+        wait = 0;
+    } else if (r->status == 429) {
+        wait = r->retry_after_ms ? r->retry_after_ms : 1000;
+    } else if (r->status == 503 && r->retry_after_ms) {
+        wait = r->retry_after_ms;
+    } else if (r->result != CURLE_OK && !r->got_bytes && r->retries == 0 && streq(r->method, "GET") &&
+               (r->result == CURLE_GOT_NOTHING || r->result == CURLE_SEND_ERROR ||
+                r->result == CURLE_RECV_ERROR || r->result == CURLE_HTTP2 ||
+                r->result == CURLE_HTTP2_STREAM)) {
+        wait = 0;
+    }
+    if (wait < 0)
+        return false;
+    r->retries++;
+    r->state = REQ_WAITING;
+    if (!r->retry)
+        r->retry = loop_timer_new(r->client->loop, retry_now, r);
+    loop_timer_start(r->retry, wait);
+    return true;
+}
+
+static void tell_warnings(struct kube_req *r)
+{
+    struct kube_client *c = r->client;
+
+    for (size_t i = 0; c->options.warning && r->warnings && r->warnings[i]; i++) {
+        if (map_has(c->warned, r->warnings[i]))
+            continue;
+        map_set(c->warned, r->warnings[i], NULL);
+        c->options.warning(c->options.warning_arg, r->warnings[i]);
+    }
+}
+
+/* Gives out what a stream brought. False when the request was cancelled by the receiver. */
+static bool deliver_chunk(struct kube_req *r)
+{
+    if (r->is_open && !r->told_open) {
+        r->told_open = true;
+        r->opened(r->arg);
+        if (r->cancelled)
+            return false;
+    }
+    if (!r->inbox.len || !r->chunk)
+        return !r->cancelled;
+    struct buf piece = r->inbox;
+    buf_init(&r->inbox, STREAM_PIECE_MOST);
+    bool more = r->chunk(r->arg, piece.data, piece.len);
+    free(piece.data);
+    if (r->cancelled)
+        return false;
+    if (!more && !r->failure) {
+        kube_req_stop(r);
+        err_set(&r->failure, ERR_CANCELLED, "the receiver ended the stream");
+        r->state = REQ_FINISHED;
+    }
+    return true;
+}
+
+void kube_req_deliver(struct kube_req *r)
+{
+    _cleanup_err_ struct err *err = NULL;
+
+    r->in_callback = true;
+    bool goes_on = deliver_chunk(r);
+    if (goes_on && r->state == REQ_FINISHED && !try_again(r)) {
+        tell_warnings(r);
+        make_error(r, &err);
+        if (r->client->options.verbosity >= 8)
+            kube_client_trace(r->client, 8, "Response Body: %.*s",
+                              r->client->options.verbosity >= 9 ? 1 << 20 : 1024, buf_str(&r->answer));
+        struct kube_response response = {
+            .status = r->status,
+            .body = buf_str(&r->answer),
+            .len = r->answer.len,
+            .content_type = r->answer_type ? r->answer_type : "",
+        };
+        if (r->done)
+            r->done(r->arg, &response, err);
+        r->cancelled = true;
+    }
+    r->in_callback = false;
+}
