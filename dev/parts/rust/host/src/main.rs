@@ -1,8 +1,8 @@
 //! A wasmCloud v1 host as one program: the host library with a command line around it.
 //!
-//! stdout carries nothing but the answer to `--gen-seed`, `--help` and `--version`; everything said goes to stderr.
-//! Exit status: 0 after an orderly stop (signal or `host.stop`), 1 when the host could not start or stop, 2 for a
-//! command line it cannot use.
+//! stdout carries nothing but the answer to `--gen-seed`, `--help` and `--version`; everything said goes to
+//! stderr. Exit status: 0 after an orderly stop (signal or `host.stop`), 1 when the host could not start or
+//! stop, 2 for a command line it cannot use.
 
 mod options;
 
@@ -26,7 +26,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 const STACK_SIZE: usize = 8 << 20;
 
 /// What these crates say below `info` drowns what is looked for.
-const QUIETED: &str = "async_nats=info,cranelift_codegen=warn,h2=info,hyper=info,hyper_util=info,oci_client=info,\
+const QUIETED: &str =
+    "async_nats=info,cranelift_codegen=warn,h2=info,hyper=info,hyper_util=info,oci_client=info,\
     reqwest=info,rustls=info,wasmtime_internal_cranelift=warn";
 
 fn init_log(options: &Options) -> anyhow::Result<()> {
@@ -77,8 +78,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
             Ok(started) => started
                 .with_context(|| format!("cannot start the host on {nats} in lattice {lattice}"))?,
             Err(_) => bail!(
-                "cannot start the host on {nats} in lattice {lattice}: not ready after {} s; does the NATS server have \
-                 JetStream, and is --js-domain its domain?",
+                "cannot start the host on {nats} in lattice {lattice}: not ready after {} s; does the NATS \
+                 server have JetStream, and is --js-domain its domain?",
                 START_LIMIT.as_secs()
             ),
         },
@@ -88,7 +89,10 @@ async fn run(options: Options) -> anyhow::Result<()> {
         }
     };
     let mut shutdown = Box::pin(shutdown);
-    eprintln!("wasmcloud-host: ready id={id} lattice={lattice} nats={nats} pid={}", std::process::id());
+    eprintln!(
+        "wasmcloud-host: ready id={id} lattice={lattice} nats={nats} pid={}",
+        std::process::id()
+    );
 
     let deadline = tokio::select! {
         name = signals.next() => {

@@ -22,13 +22,14 @@ Lattice:
   --nats URL                  NATS server for control and calls (default nats://127.0.0.1:4222)
   --lattice ID                lattice to join (default: default)
   --js-domain NAME            JetStream domain that holds the state of the lattice
-  --seed SN...                fixed identity; better in the environment, as WASMCLOUD_HOST_SEED, where ps does not
-                              show it (default: a new identity each start)
+  --seed SN...                fixed identity; better in the environment, as WASMCLOUD_HOST_SEED, where
+                              ps does not show it (default: a new identity each start)
   --label KEY=VALUE           label of the host, repeatable
   --heartbeat-seconds N       time between heartbeats, 1 to 3600 (default 30)
 
 Components and providers:
-  --max-execution-ms N        longest run of one call, 1000 to 86400000; counted in whole seconds (default 600000)
+  --max-execution-ms N        longest run of one call, 1000 to 86400000, counted in whole seconds
+                              (default 600000)
   --max-components N          calls running at once over all components, 1 to 100000 (default 2000)
   --max-memory-mib N          linear memory of one component instance, 1 to 4095 (default 256)
   --max-component-mib N       size of one component file, 1 to 1024 (default 50)
@@ -143,19 +144,25 @@ impl Options {
 fn number(option: &str, text: &str, least: u64, most: u64) -> Result<u64, String> {
     match text.parse() {
         Ok(value) if (least..=most).contains(&value) => Ok(value),
-        _ => Err(format!("{option} takes a whole number from {least} to {most}, not {text:?}")),
+        _ => Err(format!(
+            "{option} takes a whole number from {least} to {most}, not {text:?}"
+        )),
     }
 }
 
 fn nats_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|problem| format!("--nats {text:?} is not a URL: {problem}"))?;
     if !matches!(url.scheme(), "nats" | "tls") || url.host_str().unwrap_or_default().is_empty() {
-        return Err(format!("--nats takes nats://HOST:PORT or tls://HOST:PORT, not {text:?}"));
+        return Err(format!(
+            "--nats takes nats://HOST:PORT or tls://HOST:PORT, not {text:?}"
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("--nats takes no user and password: the host library ignores them; let the server map \
+        return Err(
+            "--nats takes no user and password: the host library ignores them; let the server map \
                     connections without credentials to an account (no_auth_user) on a loopback address"
-            .into());
+                .into(),
+        );
     }
     Ok(url)
 }
@@ -164,7 +171,9 @@ fn nats_url(text: &str) -> Result<Url, String> {
 fn lattice_name(text: &str) -> Result<String, String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if text.is_empty() || text.len() > 64 || !text.chars().all(legal) {
-        return Err(format!("--lattice takes 1 to 64 letters, digits, '-' or '_', not {text:?}"));
+        return Err(format!(
+            "--lattice takes 1 to 64 letters, digits, '-' or '_', not {text:?}"
+        ));
     }
     Ok(text.into())
 }
@@ -174,7 +183,9 @@ fn host_key(origin: &str, seed: &str) -> Result<KeyPair, String> {
     let key = KeyPair::from_seed(seed.trim())
         .map_err(|problem| format!("{origin} holds no usable seed ({problem}); make one with --gen-seed"))?;
     if key.key_pair_type() != KeyPairType::Server {
-        return Err(format!("{origin} holds the seed of another kind of key; a host needs one that starts with SN"));
+        return Err(format!(
+            "{origin} holds the seed of another kind of key; a host needs one that starts with SN"
+        ));
     }
     Ok(key)
 }
@@ -184,7 +195,9 @@ fn add_label(labels: &mut HashMap<String, String>, text: &str) -> Result<(), Str
         return Err(format!("--label takes KEY=VALUE, not {text:?}"));
     };
     if key.to_ascii_lowercase().starts_with("hostcore.") {
-        return Err(format!("--label {text:?}: labels that start with hostcore. are the host's own"));
+        return Err(format!(
+            "--label {text:?}: labels that start with hostcore. are the host's own"
+        ));
     }
     if labels.insert(key.into(), value.into()).is_some() {
         return Err(format!("--label {key:?} is given twice"));
@@ -199,7 +212,9 @@ fn log_level(text: &str) -> Result<Level, String> {
         "info" => Ok(Level::INFO),
         "debug" => Ok(Level::DEBUG),
         "trace" => Ok(Level::TRACE),
-        _ => Err(format!("--log-level takes error, warn, info, debug or trace, not {text:?}")),
+        _ => Err(format!(
+            "--log-level takes error, warn, info, debug or trace, not {text:?}"
+        )),
     }
 }
 
@@ -256,9 +271,10 @@ fn set_value(options: &mut Options, name: &str, value: &str) -> Result<(), Strin
         "--allow-insecure" => options.allow_insecure.push(value.into()),
         "--http-admin" => {
             let address = value.parse();
-            options.http_admin = Some(
-                address.map_err(|_| format!("--http-admin takes ADDRESS:PORT (127.0.0.1:8080), not {value:?}"))?,
-            );
+            options.http_admin =
+                Some(address.map_err(|_| {
+                    format!("--http-admin takes ADDRESS:PORT (127.0.0.1:8080), not {value:?}")
+                })?);
         }
         "--log-level" => options.log_level = Some(log_level(value)?),
         _ => unreachable!("takes_value knows the names"),
@@ -268,8 +284,13 @@ fn set_value(options: &mut Options, name: &str, value: &str) -> Result<(), Strin
 
 fn new_seed() -> Result<String, String> {
     let key = KeyPair::new_server();
-    let seed = key.seed().map_err(|problem| format!("cannot make a seed: {problem}"))?;
-    Ok(format!("{{\"seed\":\"{seed}\",\"id\":\"{}\"}}\n", key.public_key()))
+    let seed = key
+        .seed()
+        .map_err(|problem| format!("cannot make a seed: {problem}"))?;
+    Ok(format!(
+        "{{\"seed\":\"{seed}\",\"id\":\"{}\"}}\n",
+        key.public_key()
+    ))
 }
 
 /// Reads the arguments (without the program's name) and, for the seed, the environment.
@@ -279,7 +300,9 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, Strin
         options.key = host_key(SEED_VARIABLE, &seed)?;
     }
     let mut arguments = arguments.map(|argument| {
-        argument.into_string().map_err(|argument| format!("argument is not UTF-8: {argument:?}"))
+        argument
+            .into_string()
+            .map_err(|argument| format!("argument is not UTF-8: {argument:?}"))
     });
     while let Some(argument) = arguments.next().transpose()? {
         match argument.as_str() {
@@ -298,7 +321,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, Strin
         if takes_value(name) {
             let value = match attached {
                 Some(value) => value,
-                None => arguments.next().transpose()?.ok_or_else(|| format!("{name} needs a value"))?,
+                None => arguments
+                    .next()
+                    .transpose()?
+                    .ok_or_else(|| format!("{name} needs a value"))?,
             };
             set_value(&mut options, name, &value)?;
         } else if attached.is_some() || !set_flag(&mut options, name) {

@@ -4,8 +4,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Ends this process when the process that started it has ended.
 ///
-/// A host that is killed cannot end its providers; without this they would go on holding their ports. The death signal
-/// of Linux is no help: it follows the thread that started the child, and the host's threads come and go.
+/// A host that is killed cannot end its providers; without this they would go on holding their ports. The death
+/// signal of Linux is no help: it follows the thread that started the child, and the host's threads come and go.
 fn follow_parent() -> std::io::Result<()> {
     // SAFETY: plain system calls; the descriptor is new and owned by nobody else.
     let (parent, pidfd) = unsafe {
@@ -20,14 +20,20 @@ fn follow_parent() -> std::io::Result<()> {
     if unsafe { libc::getppid() } != parent {
         std::process::exit(0);
     }
-    std::thread::Builder::new().name("follow-parent".into()).spawn(move || loop {
-        let mut wait = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one valid entry, and the call writes only into it.
-        if unsafe { libc::poll(&mut wait, 1, -1) } > 0 {
-            eprintln!("http-server-provider: the host (pid {parent}) is gone, ending");
-            std::process::exit(0);
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("follow-parent".into())
+        .spawn(move || loop {
+            let mut wait = libc::pollfd {
+                fd: pidfd.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: one valid entry, and the call writes only into it.
+            if unsafe { libc::poll(&mut wait, 1, -1) } > 0 {
+                eprintln!("http-server-provider: the host (pid {parent}) is gone, ending");
+                std::process::exit(0);
+            }
+        })?;
     Ok(())
 }
 

@@ -28,7 +28,9 @@ async fn pack(name: &str, version: &str, program: &Path, archive: &Path) -> anyh
         .write(archive, &KeyPair::new_account(), &KeyPair::new_service(), true)
         .await
         .map_err(|problem| anyhow!("cannot write {}: {problem}", archive.display()))?;
-    let size = std::fs::metadata(archive).map(|found| found.len()).unwrap_or_default();
+    let size = std::fs::metadata(archive)
+        .map(|found| found.len())
+        .unwrap_or_default();
     eprintln!("parpack: {} for {target}, {size} bytes", archive.display());
     Ok(())
 }
