@@ -19,7 +19,6 @@ static void check(struct waiting *w, const cJSON *object)
         return;
     if (w->await->check(w->await->arg, object)) {
         w->done = true;
-        loop_stop(w->loop);
     }
 }
 
@@ -53,7 +52,6 @@ static void on_state(void *arg, const struct err *e)
         return;
     if (e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED || e->http == 404 || e->http == 405) {
         w->err = err_copy(e);
-        loop_stop(w->loop);
     }
 }
 
@@ -62,7 +60,6 @@ static void on_timeout(void *arg)
     struct waiting *w = arg;
 
     w->timed_out = true;
-    loop_stop(w->loop);
 }
 
 int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what, struct err **err)
@@ -93,7 +90,7 @@ int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what
     }
     watch = kube_watch_new(client, &options);
     while (!w.done && !w.timed_out && !w.err)
-        loop_run(w.loop);
+        loop_turn(w.loop, true);
     if (w.done)
         err_free(w.err);
     else if (w.err)
@@ -125,6 +122,11 @@ int cli_await_established(struct cmd_ctx *c, const char *crd_name, int64_t timeo
 
     if (!crds)
         return err_set(err, ERR_UNSUPPORTED, "CustomResourceDefinitions are not among the built-in kinds");
-    int r = cli_await(c, &await, "the CRD to be established", err);
-    return r < 0 ? err_wrap(err, "CustomResourceDefinition %s", crd_name) : 0;
+    struct err *e = NULL;
+    int r = cli_await(c, &await, "it to be served", &e);
+    if (r == ERR_TIMEOUT) {
+        err_free(e);
+        return err_set(err, ERR_FAILED, "timed out waiting for the CustomResourceDefinition %s to be established", crd_name);
+    }
+    return err_move(err, e);
 }

@@ -221,7 +221,7 @@ static void wait_for_end(struct deleting *d)
             _cleanup_free_ char *target = cli_target_text(g->resource, g->name);
             err_free(e);
             e = NULL;
-            err_set(&e, ERR_TIMEOUT, "timed out waiting for the condition on %s", target);
+            err_set(&e, ERR_FAILED, "timed out waiting for the condition on %s", target);
         }
         cmd_report(d->c, &e);
     }

@@ -210,7 +210,6 @@ static void on_state(void *arg, const struct err *e)
     } else if (!v->header_done && !v->synced && !v->printed) {
         if (!v->err)
             v->err = err_copy(e);
-        loop_stop(cmd_loop(v->c));
     } else if (!v->away) {
         v->away = true;
         cmd_note("watch of events interrupted (%s), trying again", err_text(e));
@@ -237,7 +236,7 @@ static int watch_events(struct events *v, struct err **err)
     v->shown = map_new(free);
     struct kube_watch *watch = kube_watch_new(client, &options);
     while (!v->err)
-        loop_run(cmd_loop(v->c));
+        loop_turn(cmd_loop(v->c), true);
     kube_watch_free(watch);
     map_free(v->shown);
     return err_move(err, v->err);

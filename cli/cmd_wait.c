@@ -180,8 +180,12 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
         int r = cli_request(w->c, &request, &now, &e);
         if (r < 0 && !(e->http == 404 && (g->kind == GOAL_DELETE || g->kind == GOAL_CREATE)))
             return err_move(err, e);
+        /* As kubectl: an object that is not there at all gives no line. */
+        bool absent = r < 0;
         err_free(e);
         e = NULL;
+        if (absent && g->kind == GOAL_DELETE && w->ngoals == 1)
+            return 0;
         if (check_goal(g, now))
             continue;
         struct cli_await await = {
@@ -198,7 +202,7 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
         if (r != ERR_TIMEOUT)
             return err_move(err, e);
         err_free(e);
-        return err_set(err, ERR_TIMEOUT, "timed out waiting for the condition on %s%s%s%s", target,
+        return err_set(err, ERR_FAILED, "timed out waiting for the condition on %s%s%s%s", target,
                        g->state ? " (" : "", g->state ? g->state : "", g->state ? ")" : "");
     }
     _cleanup_free_ char *kind = kube_resource_display(t->resource);

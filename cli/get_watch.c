@@ -67,7 +67,6 @@ static void fail(struct watching *w, struct err *e)
         err_free(e);
     else
         w->err = e;
-    loop_stop(cmd_loop(w->c));
 }
 
 /* Prints one object or a table of one row. */
@@ -284,7 +283,7 @@ int get_watch(struct cmd_ctx *c, const struct get_options *o, const struct cli_t
         r = start_source(&w, &w.sources[i], targets->several_kinds, err);
     }
     while (r == 0 && !w.err)
-        loop_run(cmd_loop(c));
+        loop_turn(cmd_loop(c), true);
     for (size_t i = 0; i < targets->len; i++) {
         struct source *s = &w.sources[i];
         kube_watch_free(s->watch);

@@ -146,7 +146,7 @@ class Wait(CliTest):
 
     def test_absent_objects(self):
         self.api.on("GET", ACTORS + "/hello", not_found("wasmactors.wasmctl.dev", "hello"))
-        self.expect("wait --for=delete wa/hello", "wasmactor.wasmctl.dev/hello condition met\n")
+        self.expect("wait --for=delete wa/hello")
         self.expect("wait --for=condition=Ready wa/hello", code=1,
                     err='Error from server (NotFound): wasmactors.wasmctl.dev "hello" not found\n')
         self.api.on("GET", ACTORS, Answer(listing()))
