@@ -80,8 +80,8 @@ static void print_deleted(const struct deleting *d, const struct kube_resource *
     if (d->o->output)
         cmd_out("%s/%s\n", kind, shown);
     else if (namespace)
-        cmd_out("%s \"%s\" %s%s from %s namespace\n", kind, shown, d->grace == 0 ? "force deleted" : "deleted",
-                suffixes[d->o->dry_run], namespace);
+        cmd_out("%s \"%s\" %s from %s namespace%s\n", kind, shown, d->grace == 0 ? "force deleted" : "deleted", namespace,
+                suffixes[d->o->dry_run]);
     else
         cmd_out("%s \"%s\" %s%s\n", kind, shown, d->grace == 0 ? "force deleted" : "deleted",
                 suffixes[d->o->dry_run]);
@@ -340,7 +340,7 @@ static int run_delete(struct cmd_ctx *c, struct err **err)
         cmd_note("Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. "
                  "The resource may continue to run on the cluster indefinitely.");
     r = o->files ? delete_files(&d, err) : delete_targets(&d, err);
-    if (r == 0 && d.found == 0 && !c->failed)
+    if (r == 0 && d.found == 0 && !c->failed && !o->ignore_not_found)
         cmd_out("No resources found\n");
     return r;
 }

@@ -56,7 +56,8 @@ struct print_server_table *get_table_new(const struct get_options *o, const stru
 struct getting {
     struct cmd_ctx *c;
     const struct get_options *o;
-    const struct cli_target *target;
+    const struct cli_target *targets, *target;
+    cJSON **held; /* named objects of several kinds: the answer for each target, shown when all are there */
     const struct kube_resource *kind; /* of the table that is open */
     bool with_kind;
     struct print_server_table *table;
@@ -114,19 +115,19 @@ static int show(void *arg, cJSON *answer, struct err **err)
     if (g->o->format == PRINT_TABLE || g->o->format == PRINT_WIDE)
         return show_rows(g, answer, err);
     if (g->o->format == PRINT_NAME) {
-        if (cJSON_IsArray(items)) {
+        if (!g->target->name) {
             json_each(item, items) show_name(g, item);
         } else {
             show_name(g, answer);
         }
         return 0;
     }
-    if (!cJSON_IsArray(items)) {
+    if (g->target->name) {
         cli_complete_item(answer, g->target->resource);
         cJSON_AddItemToArray(g->items, cJSON_Duplicate(answer, true));
         return 0;
     }
-    while (items->child) {
+    while (items && items->child) {
         cJSON *item = cJSON_DetachItemViaPointer(items, items->child);
         cli_complete_item(item, g->target->resource);
         cJSON_AddItemToArray(g->items, item);
@@ -146,7 +147,12 @@ static int get_target(struct getting *g, struct err **err)
         struct cli_request request = {.resource = t->resource, .namespace = t->namespace, .name = t->name};
         request.accept = g->o->format == PRINT_NAME ? CLI_AS_METADATA : accept;
         r = cli_request(g->c, &request, &answer, err);
-        return r < 0 ? r : show(g, answer, err);
+        if (r < 0)
+            return r;
+        if (!g->held)
+            return show(g, answer, err);
+        g->held[t - g->targets] = TAKE_PTR(answer);
+        return 0;
     }
     _cleanup_free_ char *path = kube_path(t->resource, t->namespace, NULL, NULL);
     _cleanup_buf_ struct buf query = BUF_INIT;
@@ -209,19 +215,52 @@ static void get_all(struct getting *g, const struct cli_targets *targets)
     }
 }
 
+/* Names carry their kind only when objects of more than one kind were found. */
+static void show_held(struct getting *g, const struct cli_targets *targets)
+{
+    const struct kube_resource *first = NULL;
+
+    g->with_kind = false;
+    for (size_t i = 0; i < targets->len; i++) {
+        if (!g->held[i])
+            continue;
+        if (!first)
+            first = targets->items[i].resource;
+        g->with_kind = g->with_kind || targets->items[i].resource != first;
+    }
+    for (size_t i = 0; i < targets->len; i++) {
+        struct err *e = NULL;
+        g->target = &targets->items[i];
+        if (g->held[i] && show(g, g->held[i], &e) < 0)
+            vec_push(&g->errors, e);
+        cJSON_Delete(g->held[i]);
+    }
+    free(g->held);
+    g->held = NULL;
+}
+
 static int get_list(struct cmd_ctx *c, const struct get_options *o, const struct cli_targets *targets)
 {
     bool collects = o->format == PRINT_JSON || o->format == PRINT_YAML;
     struct getting g = {
-        .c = c, .o = o, .with_kind = targets->several_kinds, .items = collects ? cJSON_CreateArray() : NULL};
+        .c = c,
+        .o = o,
+        .targets = targets->items,
+        .with_kind = targets->several_kinds,
+        .items = collects ? cJSON_CreateArray() : NULL,
+    };
 
+    if (targets->several_kinds && targets->named)
+        g.held = xcalloc(targets->len, sizeof(*g.held));
     get_all(&g, targets);
+    if (g.held)
+        show_held(&g, targets);
     if (collects) {
         bool single = targets->len == 1 && targets->named;
         if (!g.errors.len || g.items->child)
             print_collected(&g, single);
         cJSON_Delete(g.items);
-    } else if (!g.printed && !g.errors.len && !o->ignore_not_found && o->format != PRINT_NAME) {
+    } else if (!g.printed && !g.errors.len && !c->failed && !o->ignore_not_found && o->format != PRINT_NAME) {
         note_nothing(&g, targets);
     }
     close_table(&g);
@@ -246,9 +285,10 @@ static int get_raw(struct cmd_ctx *c, const struct get_options *o, struct err **
         return r;
     struct kube_call call = {.method = "GET", .path = o->raw, .accept = "application/json, */*"};
     r = kube_call_wait(client, &call, &body, err);
-    if (r == 0)
-        cmd_out("%s", body);
-    return r;
+    if (r < 0)
+        return cli_explain_path(err);
+    cmd_out("%s", body);
+    return 0;
 }
 
 static int run_get(struct cmd_ctx *c, struct err **err)

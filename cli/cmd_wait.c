@@ -202,6 +202,9 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
         if (r != ERR_TIMEOUT)
             return err_move(err, e);
         err_free(e);
+        if (w->o->timeout_ns == 0)
+            return err_set(err, ERR_FAILED, "condition not met for %s%s%s%s", target, g->state ? " (" : "",
+                           g->state ? g->state : "", g->state ? ")" : "");
         return err_set(err, ERR_FAILED, "timed out waiting for the condition on %s%s%s%s", target,
                        g->state ? " (" : "", g->state ? g->state : "", g->state ? ")" : "");
     }

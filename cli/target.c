@@ -67,18 +67,32 @@ int cli_request(struct cmd_ctx *c, const struct cli_request *q, cJSON **ret, str
     r = kube_json_wait(client, &call, &answer, err);
     if (r == 0 && ret)
         *ret = TAKE_PTR(answer);
+    if (r < 0 && q->sub)
+        return cli_explain_path(err);
     return cli_explain_missing(c, q->resource, r, err);
+}
+
+/* A Status about an object (or about its namespace) names it. */
+static bool names_object(const struct err *e)
+{
+    _cleanup_json_ cJSON *status = NULL;
+
+    return e->details && json_parse(e->details, strlen(e->details), "status", &status, NULL) == 0 &&
+           json_str(status, "details.name");
+}
+
+int cli_explain_path(struct err **err)
+{
+    if (!err || !*err || (*err)->http != 404 || names_object(*err))
+        return err && *err ? (*err)->code : ERR_FAILED;
+    xstr_replace(&(*err)->reason, "NotFound");
+    xstr_replace(&(*err)->message, "the server could not find the requested resource");
+    return (*err)->code;
 }
 
 int cli_explain_missing(struct cmd_ctx *c, const struct kube_resource *resource, int r, struct err **err)
 {
-    _cleanup_json_ cJSON *status = NULL;
-
-    if (r == 0 || !err || !*err || (*err)->http != 404)
-        return r;
-    /* A Status about an object (or about its namespace) names it. */
-    const char *raw = (*err)->details;
-    if (raw && json_parse(raw, strlen(raw), "status", &status, NULL) == 0 && json_str(status, "details.name"))
+    if (r == 0 || !err || !*err || (*err)->http != 404 || names_object(*err))
         return r;
     const char *hint = streq(resource->group, "wasmctl.dev") ? c->program : NULL;
     err_free(*err);

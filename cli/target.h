@@ -53,6 +53,9 @@ int cli_request(struct cmd_ctx *c, const struct cli_request *request, cJSON **re
  * install the kind. Returns r. */
 int cli_explain_missing(struct cmd_ctx *c, const struct kube_resource *resource, int r, struct err **err);
 
+/* A 404 that names no object, in kubectl's words: "the server could not find the requested resource". Returns the code of *err. */
+int cli_explain_path(struct err **err);
+
 /* Lists hold items without kind and apiVersion: puts them in. */
 void cli_complete_item(cJSON *item, const struct kube_resource *r);
 

@@ -96,7 +96,7 @@ static void add_label_columns(struct print_server_table *t, const cJSON *metadat
 
     for (char *const *name = t->options.label_columns; name && *name; name++) {
         const cJSON *value = json_get(labels, *name);
-        print_table_cell(t->table, cJSON_IsString(value) && *value->valuestring ? value->valuestring : "<none>");
+        print_table_cell(t->table, cJSON_IsString(value) ? value->valuestring : "");
     }
     if (t->options.show_labels)
         add_labels(t->table, labels);
@@ -193,10 +193,12 @@ int print_server_table_add(struct print_server_table *t, struct buf *out, const 
 {
     const cJSON *rows = json_get(answer, "rows"), *items = json_get(answer, "items");
     const cJSON *columns = json_get(answer, "columnDefinitions");
-    bool is_table = streq(json_str_or(answer, "kind", ""), "Table");
+    const char *kind = json_str_or(answer, "kind", "");
+    bool is_table = streq(kind, "Table");
+    bool is_list = cJSON_IsArray(items) || (str_ends(kind, "List") && cJSON_IsNull(items)); /* Go writes null for no items */
     int n = 0;
 
-    if (!is_table && !cJSON_IsArray(items) && !cJSON_IsObject(json_get(answer, "metadata")))
+    if (!is_table && !is_list && !cJSON_IsObject(json_get(answer, "metadata")))
         return err_set(err, ERR_PROTOCOL, "the server answered with neither a table nor an object");
     if (!t->columns && is_table && cJSON_IsArray(columns) && columns->child)
         t->columns = cJSON_Duplicate(columns, true);
@@ -209,7 +211,7 @@ int print_server_table_add(struct print_server_table *t, struct buf *out, const 
             add_row(t, row, event);
             n++;
         }
-    } else if (cJSON_IsArray(items)) {
+    } else if (is_list) {
         json_each(item, items)
         {
             header_once(t);

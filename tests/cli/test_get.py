@@ -29,7 +29,7 @@ class Tables(CliTest):
     def test_labels(self):
         self.api.on("GET", ACTORS, Answer(table(row(actor("hello", labels={"app": "x", "a/tier": "web"}), "1/1", "i", "5m"))))
         self.expect("get wa --show-labels", "NAME    READY   AGE   LABELS\nhello   1/1     5m    a/tier=web,app=x\n")
-        self.expect("get wa -L a/tier,zone", "NAME    READY   AGE   TIER   ZONE\nhello   1/1     5m    web    <none>\n")
+        self.expect("get wa -L a/tier,zone", "NAME    READY   AGE   TIER   ZONE\nhello   1/1     5m    web    \n")
 
     def test_all_namespaces(self):
         self.api.on("GET", API + "/wasmactors", Answer(table(row(actor("hello", "a"), "1/1", "i", "5m"),

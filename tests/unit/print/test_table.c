@@ -123,9 +123,9 @@ static void server_table_extra_columns(void **state _unused_)
                                                     .label_columns = labels,
                                                     .name_prefix = "wasmactor.wasmctl.dev"},
                table_json, "ADDED",
-               "EVENT   NAMESPACE   NAME                          READY   AGE   APP      TIER     LABELS\n"
-               "ADDED   a           wasmactor.wasmctl.dev/hello   2       5m    <none>   web      app=x,tier=web\n"
-               "ADDED   b           wasmactor.wasmctl.dev/todo            6m    <none>   <none>   <none>\n");
+               "EVENT   NAMESPACE   NAME                          READY   AGE   APP   TIER   LABELS\n"
+               "ADDED   a           wasmactor.wasmctl.dev/hello   2       5m          web    app=x,tier=web\n"
+               "ADDED   b           wasmactor.wasmctl.dev/todo            6m                 <none>\n");
 }
 
 static void header_comes_once_and_columns_stay(void **state _unused_)
