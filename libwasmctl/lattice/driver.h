@@ -12,13 +12,14 @@
 
 struct lat_driver;
 
-/* A request of the front under way in the driver. */
+/* A request of the front under way in the driver. done is called exactly once, in a later turn, unless cancelled; the operation
+ * is gone after that. What a slot is given (specs, names, maps) stays valid until then. */
 struct lat_driver_op;
 typedef void (*lat_driver_done_fn)(void *arg, const struct err *err);
 
 struct lat_driver_ops {
     const char *name; /* "wasmcloud.v1" */
-    bool uses_bus;    /* false: bus is NULL and the lattice is connected from the start */
+    bool uses_bus;    /* false: bus is NULL and the lattice is connected from the first turn on */
 
     /* The bus is not yet connected. Subscribe to events here. */
     int (*open)(struct lattice *front, struct loop *l, struct bus *bus, const struct lat_options *options,
@@ -27,8 +28,8 @@ struct lat_driver_ops {
 
     /* Find all hosts: report each by lat_front_seen(); call done when the window is over. */
     struct lat_driver_op *(*discover)(struct lat_driver *d, int64_t window_ms, lat_driver_done_fn done, void *arg);
-    /* Ask one host for its inventory: report by lat_front_inventory(); done with ERR_NOT_FOUND for no responders,
-     * ERR_TIMEOUT for silence. */
+    /* Ask one host for its inventory: done, and after it lat_front_inventory(). done with ERR_NOT_FOUND for no responders,
+     * ERR_TIMEOUT for silence, ERR_UNAVAILABLE when the bus is down, others for an answer that cannot be used. */
     struct lat_driver_op *(*probe)(struct lat_driver *d, const char *host, int64_t timeout_ms, lat_driver_done_fn done,
                                    void *arg);
 
@@ -54,7 +55,7 @@ struct lat_driver_ops {
                                           void *arg);                                               /* optional */
     struct lat_driver_op *(*host_stop)(struct lat_driver *d, const char *host, int64_t timeout_ms,
                                        lat_driver_done_fn done, void *arg);                         /* optional */
-    /* The callback will not run any more. */
+    /* The callback will not run any more, and the operation is gone. */
     void (*cancel)(struct lat_driver_op *op);
 };
 
@@ -68,6 +69,8 @@ void lat_front_seen(struct lattice *front, const char *host, const char *friendl
 /* A whole inventory; the arrays and what they hold are taken. */
 void lat_front_inventory(struct lattice *front, const char *host, struct lat_component *components, size_t ncomponents,
                          struct lat_provider *providers, size_t nproviders);
+/* It has just started: what ran under this id before is gone. Call after lat_front_seen(). */
+void lat_front_started(struct lattice *front, const char *host);
 /* The host said goodbye. */
 void lat_front_stopped(struct lattice *front, const char *host);
 /* One component changed (count 0 = gone); more timely than the next inventory. annotations is taken, may be NULL. */
@@ -77,5 +80,7 @@ void lat_front_provider(struct lattice *front, const char *host, const char *id,
                         struct map *annotations);
 void lat_front_provider_health(struct lattice *front, const char *host, const char *id, bool healthy);
 void lat_front_event(struct lattice *front, const struct lat_event *e);
+/* For drivers without bus: the way to the hosts is there or gone (err says why, may be NULL). */
+void lat_front_connection(struct lattice *front, bool connected, const struct err *err);
 
 #endif
