@@ -47,12 +47,13 @@ const char *time_rfc3339(int64_t ns, int digits, char out[TIME_RFC3339_LEN])
     }
     gmtime_r(&sec, &tm);
     size_t n = strftime(out, TIME_RFC3339_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
-    for (int i = digits; i < 9; i++)
-        frac /= 10;
-    if (digits > 0)
-        snprintf(out + n, TIME_RFC3339_LEN - n, ".%0*lldZ", digits, (long long)frac);
-    else
+    if (digits > 0 && digits <= 9) {
+        char fraction[16];
+        snprintf(fraction, sizeof(fraction), "%09u", (unsigned)(frac % NS_PER_SEC));
+        snprintf(out + n, TIME_RFC3339_LEN - n, ".%.*sZ", digits, fraction);
+    } else {
         snprintf(out + n, TIME_RFC3339_LEN - n, "Z");
+    }
     return out;
 }
 

@@ -9,6 +9,16 @@
 
 static void print_value(struct buf *out, const cJSON *o, int indent, bool in_list);
 
+/* "2006-1-2", "2006-01-02T15:04:05Z", "2006-01-02 15:04:05": times to readers of YAML 1.1. */
+static bool is_timestamp(const char *s)
+{
+    size_t year = strspn(s, "0123456789");
+
+    if (year != 4 || s[4] != '-')
+        return false;
+    return strspn(s, "0123456789-:.+TtZ ") == strlen(s);
+}
+
 /* Would the plain text be read back as this very string? The parser knows. */
 static bool reads_as_string(const char *s)
 {
@@ -17,7 +27,7 @@ static bool reads_as_string(const char *s)
     const char *p = s + (*s == '-' || *s == '+');
     if (isdigit((unsigned char)*p) && strchr(p, ':') && strspn(p, "0123456789_:.") == strlen(p))
         return false;
-    if (yaml_parse(s, strlen(s), "", &docs, NULL) < 0)
+    if (is_timestamp(s) || yaml_parse(s, strlen(s), "", &docs, NULL) < 0)
         return false;
     bool same =
         docs.len == 1 && cJSON_IsString(docs.items[0].root) && streq(docs.items[0].root->valuestring, s);

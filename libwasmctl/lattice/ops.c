@@ -68,6 +68,10 @@ struct lat_op {
     int64_t number; /* memory limit; host_stop: milliseconds */
     struct lat_link link;
     char *user, *password;
+    /* The same as drivers want it: they may look at it until the operation is done. */
+    struct lat_component_spec component;
+    struct lat_provider_spec provider;
+    struct lat_credential credential;
 };
 
 static void op_free(struct lat_op *op)
@@ -229,11 +233,11 @@ static void op_start(struct lat_op *op)
     struct lattice *lat = op->lat;
     const struct lat_driver_ops *d = lat->ops;
     struct lat_driver *drv = lat->driver;
-    struct lat_component_spec component = {op->host,   op->id,     op->image, op->count,
-                                           op->config, op->values, op->number};
-    struct lat_provider_spec provider = {op->host, op->id, op->image, op->config, op->values};
-    struct lat_credential credential = {op->id, op->user, op->password};
 
+    op->component = (struct lat_component_spec){op->host,   op->id,     op->image, op->count,
+                                                op->config, op->values, op->number};
+    op->provider = (struct lat_provider_spec){op->host, op->id, op->image, op->config, op->values};
+    op->credential = (struct lat_credential){op->id, op->user, op->password};
     op->running = true;
     op->queue->running++;
     op->deadline = loop_timer_new(lat->loop, on_deadline, op);
@@ -247,11 +251,11 @@ static void op_start(struct lat_op *op)
     break
     switch (op->kind) {
     case OP_COMPONENT_SET:
-        CALL(component_set, &component, on_driver_done, op);
+        CALL(component_set, &op->component, on_driver_done, op);
     case OP_COMPONENT_STOP:
         CALL(component_stop, op->host, op->id, on_driver_done, op);
     case OP_PROVIDER_START:
-        CALL(provider_start, &provider, on_driver_done, op);
+        CALL(provider_start, &op->provider, on_driver_done, op);
     case OP_PROVIDER_STOP:
         CALL(provider_stop, op->host, op->id, on_driver_done, op);
     case OP_HOST_STOP:
@@ -267,7 +271,7 @@ static void op_start(struct lat_op *op)
     case OP_LINKS:
         CALL(links, on_driver_links, op);
     case OP_REGISTRY_PUT:
-        CALL(registry_put, &credential, on_driver_done, op);
+        CALL(registry_put, &op->credential, on_driver_done, op);
     }
 #undef CALL
     if (!op->driver_op) {

@@ -11,7 +11,11 @@ int print_format_parse(const char *text, enum print_format *ret, struct err **er
     static const struct {
         const char *name;
         enum print_format format;
-    } formats[] = {{"", PRINT_TABLE}, {"wide", PRINT_WIDE}, {"json", PRINT_JSON}, {"yaml", PRINT_YAML}, {"name", PRINT_NAME}};
+    } formats[] = {{"", PRINT_TABLE},
+                   {"wide", PRINT_WIDE},
+                   {"json", PRINT_JSON},
+                   {"yaml", PRINT_YAML},
+                   {"name", PRINT_NAME}};
 
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
         if (streq(text ? text : "", formats[i].name)) {
@@ -19,7 +23,8 @@ int print_format_parse(const char *text, enum print_format *ret, struct err **er
             return 0;
         }
     return err_set(err, ERR_INVALID,
-                   "unable to match a printer suitable for the output format \"%s\", allowed formats are: json,name,wide,yaml",
+                   "unable to match a printer suitable for the output format \"%s\", allowed formats are: "
+                   "json,name,wide,yaml",
                    text);
 }
 
@@ -36,7 +41,7 @@ void print_sort_members(cJSON *o)
 
     if (!o || !o->child)
         return;
-    json_each(item, o) {
+    json_each (item, o) {
         print_sort_members(item);
         n++;
     }
@@ -44,7 +49,8 @@ void print_sort_members(cJSON *o)
         return;
     _cleanup_free_ cJSON **items = xcalloc(n, sizeof(*items));
     n = 0;
-    json_each(item, o) items[n++] = item;
+    json_each (item, o)
+        items[n++] = item;
     qsort(items, n, sizeof(*items), by_name);
     /* cJSON's list: next ends with NULL, prev of the first is the last. */
     for (size_t i = 0; i < n; i++) {
@@ -57,7 +63,8 @@ void print_sort_members(cJSON *o)
 void print_drop_managed_fields(cJSON *o)
 {
     json_del(o, "metadata.managedFields");
-    json_each(item, json_get(o, "items")) json_del(item, "metadata.managedFields");
+    json_each (item, json_get(o, "items"))
+        json_del(item, "metadata.managedFields");
 }
 
 void print_object(struct buf *out, enum print_format format, cJSON *o)

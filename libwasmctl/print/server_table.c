@@ -56,7 +56,9 @@ static void add_header(struct print_server_table *t)
         print_table_cell(t->table, "EVENT");
     if (o->namespaces)
         print_table_cell(t->table, "NAMESPACE");
-    json_each(column, t->columns) if (column_shown(t, column)) add_upper(t->table, json_str_or(column, "name", ""));
+    json_each (column, t->columns)
+        if (column_shown(t, column))
+            add_upper(t->table, json_str_or(column, "name", ""));
     for (char *const *label = o->label_columns; label && *label; label++) {
         const char *slash = strrchr(*label, '/');
         add_upper(t->table, slash ? slash + 1 : *label);
@@ -75,8 +77,7 @@ static void add_labels(struct print_table *table, const cJSON *labels)
 {
     _cleanup_strv_ char **pairs = strv_new();
 
-    json_each(label, labels)
-    {
+    json_each (label, labels) {
         _cleanup_free_ char *pair = xasprintf("%s=%s", label->string ? label->string : "",
                                               cJSON_IsString(label) ? label->valuestring : "");
         strv_push(&pairs, pair);
@@ -139,8 +140,7 @@ static void add_row(struct print_server_table *t, const cJSON *row, const char *
     bool named = false;
 
     add_first_cells(t, metadata, event);
-    json_each(column, t->columns)
-    {
+    json_each (column, t->columns) {
         if (column_shown(t, column)) {
             const char *prefix = !named && is_name(column) ? t->options.name_prefix : NULL;
             named = named || is_name(column);
@@ -188,14 +188,15 @@ static void header_once(struct print_server_table *t)
     t->header_done = true;
 }
 
-int print_server_table_add(struct print_server_table *t, struct buf *out, const cJSON *answer, const char *event,
-                           struct err **err)
+int print_server_table_add(struct print_server_table *t, struct buf *out, const cJSON *answer,
+                           const char *event, struct err **err)
 {
     const cJSON *rows = json_get(answer, "rows"), *items = json_get(answer, "items");
     const cJSON *columns = json_get(answer, "columnDefinitions");
     const char *kind = json_str_or(answer, "kind", "");
     bool is_table = streq(kind, "Table");
-    bool is_list = cJSON_IsArray(items) || (str_ends(kind, "List") && cJSON_IsNull(items)); /* Go writes null for no items */
+    bool is_list = cJSON_IsArray(items) ||
+                   (str_ends(kind, "List") && cJSON_IsNull(items)); /* Go writes null for no items */
     int n = 0;
 
     if (!is_table && !is_list && !cJSON_IsObject(json_get(answer, "metadata")))
@@ -205,15 +206,13 @@ int print_server_table_add(struct print_server_table *t, struct buf *out, const 
     if (!t->columns && !is_table)
         t->columns = plain_columns();
     if (is_table) {
-        json_each(row, rows)
-        {
+        json_each (row, rows) {
             header_once(t);
             add_row(t, row, event);
             n++;
         }
     } else if (is_list) {
-        json_each(item, items)
-        {
+        json_each (item, items) {
             header_once(t);
             add_object(t, item, event);
             n++;

@@ -1,9 +1,10 @@
 /*
- * Aligned text columns as kubectl prints them: three spaces between, at least PRINT_MIN_COLUMN wide, the last cell of a line not padded.
- * Cells are cut at their first line break ("..." then), control characters are made visible.
+ * Aligned text columns as kubectl prints them: three spaces between, at least PRINT_MIN_COLUMN wide, the last
+ * cell of a line not padded. Cells are cut at their first line break ("..." then), control characters are
+ * made visible.
  *
- * Rows are collected and written by print_table_flush(). The widths are remembered: rows flushed later (pages, watch events)
- * line up with the earlier ones as long as they fit.
+ * Rows are collected and written by print_table_flush(). The widths are remembered: rows flushed later
+ * (pages, watch events) line up with the earlier ones as long as they fit.
  */
 #ifndef WASMCTL_PRINT_TABLE_H
 #define WASMCTL_PRINT_TABLE_H
