@@ -18,12 +18,14 @@ const struct cmd_entry *const *cmd_table(void)
 static const struct cmd_entry *find_entry(const struct cmd_entry *const *table, const char *name)
 {
     for (; *table; table++)
-        if (streq((*table)->name, name) || ((*table)->aliases && strv_has((char *const *)(*table)->aliases, name)))
+        if (streq((*table)->name, name) ||
+            ((*table)->aliases && strv_has((char *const *)(*table)->aliases, name)))
             return *table;
     return NULL;
 }
 
-static int unknown_command(struct cmd_ctx *c, const struct cmd_entry *const *table, const char *word, struct err **err)
+static int unknown_command(struct cmd_ctx *c, const struct cmd_entry *const *table, const char *word,
+                           struct err **err)
 {
     _cleanup_free_ const char **names = NULL;
     size_t n = 0;
@@ -35,13 +37,15 @@ static int unknown_command(struct cmd_ctx *c, const struct cmd_entry *const *tab
         names[i] = table[i]->name;
     const char *near = str_suggest(word, names);
     if (near)
-        return cmd_usage(c, err, "unknown command \"%s\" for \"%s\"\n\nDid you mean this?\n\t%s\n", word, c->path, near);
+        return cmd_usage(c, err, "unknown command \"%s\" for \"%s\"\n\nDid you mean this?\n\t%s\n", word,
+                         c->path, near);
     return cmd_usage(c, err, "unknown command \"%s\" for \"%s\"", word, c->path);
 }
 
-/* Takes the command's words out of argv; options (also before the command) stay for opt_parse(). c->entry is NULL when no command
- * was named. */
-static int find_command(struct cmd_ctx *c, const struct cmd_entry *const *table, int *argc, char **argv, struct err **err)
+/* Takes the command's words out of argv; options (also before the command) stay for opt_parse(). c->entry is
+ * NULL when no command was named. */
+static int find_command(struct cmd_ctx *c, const struct cmd_entry *const *table, int *argc, char **argv,
+                        struct err **err)
 {
     const struct opt_group groups[] = {{cmd_global_opts, &c->globals}};
     int i = 0;
@@ -91,8 +95,8 @@ static int check_args(struct cmd_ctx *c, struct err **err)
         return cmd_usage(c, err, "unexpected arguments: %s", c->argv[0]);
     if (c->argc < e->min_args)
         return cmd_usage(c, err, "%s needs %s %d argument%s, got %d: %s", c->path,
-                         e->min_args == e->max_args ? "exactly" : "at least", e->min_args, e->min_args == 1 ? "" : "s",
-                         c->argc, buf_str(&usage));
+                         e->min_args == e->max_args ? "exactly" : "at least", e->min_args,
+                         e->min_args == 1 ? "" : "s", c->argc, buf_str(&usage));
     return cmd_usage(c, err, "unexpected argument: %s (usage: %s)", c->argv[e->max_args], buf_str(&usage));
 }
 

@@ -22,10 +22,10 @@ char *apply_conflict_text(const struct err *e)
     struct buf out = BUF_INIT;
     int n = 0;
 
-    if (e->http != 409 || !e->details || json_parse(e->details, strlen(e->details), "status", &status, NULL) < 0)
+    if (e->http != 409 || !e->details ||
+        json_parse(e->details, strlen(e->details), "status", &status, NULL) < 0)
         return NULL;
-    json_each(cause, json_at(status, "details.causes"))
-    {
+    json_each (cause, json_at(status, "details.causes")) {
         if (!streq(json_str_or(cause, "reason", ""), "FieldManagerConflict"))
             continue;
         _cleanup_free_ char *manager = manager_of(json_str_or(cause, "message", ""));
@@ -36,11 +36,10 @@ char *apply_conflict_text(const struct err *e)
         buf_release(&out);
         return NULL;
     }
-    buf_adds(&out,
-             "What you can do:\n"
-             "* to take these fields over, apply again with --force-conflicts\n"
-             "* to leave them to their managers, remove them from your manifest\n"
-             "* to share them, write the values the object has now into your manifest");
+    buf_adds(&out, "What you can do:\n"
+                   "* to take these fields over, apply again with --force-conflicts\n"
+                   "* to leave them to their managers, remove them from your manifest\n"
+                   "* to share them, write the values the object has now into your manifest");
     char *fields = buf_take(&out);
     char *text = xasprintf("Apply failed with %d conflict%s:\n%s", n, n == 1 ? "" : "s", fields);
     free(fields);
@@ -77,8 +76,8 @@ static int wait_for_crd(struct cmd_ctx *c, const struct manifests *set, const st
     return cli_await_established(c, manifest_name(crd), how->crd_timeout_ms, err);
 }
 
-static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *m, const struct apply_how *how,
-                     struct cli_results *results, struct err **err)
+static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *m,
+                     const struct apply_how *how, struct cli_results *results, struct err **err)
 {
     _cleanup_json_ cJSON *answer = NULL;
     _cleanup_free_ char *body = NULL;
@@ -90,9 +89,10 @@ static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *
     if (!*manifest_name(m)) {
         const char *prefix = json_str(m->object, "metadata.generateName");
         if (prefix)
-            return err_set(err, ERR_INVALID, "%s:%u: from %s: cannot use generate name with apply", m->source, m->line,
-                           prefix);
-        return err_set(err, ERR_INVALID, "%s:%u: the %s has no metadata.name", m->source, m->line, m->resource->kind);
+            return err_set(err, ERR_INVALID, "%s:%u: from %s: cannot use generate name with apply", m->source,
+                           m->line, prefix);
+        return err_set(err, ERR_INVALID, "%s:%u: the %s has no metadata.name", m->source, m->line,
+                       m->resource->kind);
     }
     if (how->dry_run == DRY_CLIENT) {
         cli_result(results, m->resource, m->object, "serverside-applied");
@@ -123,7 +123,8 @@ static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *
     return 0;
 }
 
-void apply_all(struct cmd_ctx *c, struct manifests *set, const struct apply_how *how, struct cli_results *results)
+void apply_all(struct cmd_ctx *c, struct manifests *set, const struct apply_how *how,
+               struct cli_results *results)
 {
     for (size_t i = 0; i < set->len; i++) {
         struct err *e = NULL;

@@ -100,8 +100,7 @@ int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what
 
 const char *cli_condition(const cJSON *object, const char *type)
 {
-    json_each(condition, json_at(object, "status.conditions"))
-    {
+    json_each (condition, json_at(object, "status.conditions")) {
         if (strcasecmp(json_str_or(condition, "type", ""), type) == 0)
             return json_str_or(condition, "status", "");
     }
@@ -118,7 +117,8 @@ static bool is_established(void *arg _unused_, const cJSON *object)
 int cli_await_established(struct cmd_ctx *c, const char *crd_name, int64_t timeout_ms, struct err **err)
 {
     const struct kube_resource *crds = kube_builtin_find("customresourcedefinitions.apiextensions.k8s.io");
-    struct cli_await await = {.resource = crds, .name = crd_name, .timeout_ms = timeout_ms, .check = is_established};
+    struct cli_await await = {
+        .resource = crds, .name = crd_name, .timeout_ms = timeout_ms, .check = is_established};
 
     if (!crds)
         return err_set(err, ERR_UNSUPPORTED, "CustomResourceDefinitions are not among the built-in kinds");
@@ -126,7 +126,8 @@ int cli_await_established(struct cmd_ctx *c, const char *crd_name, int64_t timeo
     int r = cli_await(c, &await, "it to be served", &e);
     if (r == ERR_TIMEOUT) {
         err_free(e);
-        return err_set(err, ERR_FAILED, "timed out waiting for the CustomResourceDefinition %s to be established", crd_name);
+        return err_set(err, ERR_FAILED,
+                       "timed out waiting for the CustomResourceDefinition %s to be established", crd_name);
     }
     return err_move(err, e);
 }

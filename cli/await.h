@@ -13,8 +13,8 @@ struct cli_await {
     void *arg;
 };
 
-/* 0 once check() said true; ERR_TIMEOUT (message without the object's name: "timed out waiting for ..."; what = text after
- * "for"). A server that is away is waited for, one that forbids watching is an error. */
+/* 0 once check() said true; ERR_TIMEOUT (message without the object's name: "timed out waiting for ..."; what
+ * = text after "for"). A server that is away is waited for, one that forbids watching is an error. */
 int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what, struct err **err);
 
 /* Waits until a CRD serves its kind. */

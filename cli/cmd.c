@@ -25,7 +25,8 @@ const struct cmd_opt cmd_global_opts[] = {
      "Do not check the server's certificate: the connection is not safe"},
     {"kubeconfig", 0, OPT_STRING, G(kubeconfig), "FILE", NULL,
      "The kubeconfig file; else $KUBECONFIG, else ~/.kube/config"},
-    {"namespace", 'n', OPT_STRING, G(namespace), "NAME", NULL, "Namespace to work in; else the one of the context"},
+    {"namespace", 'n', OPT_STRING, G(namespace), "NAME", NULL,
+     "Namespace to work in; else the one of the context"},
     {"request-timeout", 0, OPT_DURATION, G(request_timeout_ns), NULL, NULL,
      "How long one request may take (\"5s\"); 0 = no limit", .seconds = true},
     {"server", 's', OPT_STRING, G(server), "URL", NULL, "Address of the Kubernetes API server"},
@@ -100,7 +101,8 @@ int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err)
     if (!c->client) {
         int64_t ms = c->globals.request_timeout_ns / 1000000;
         struct kube_client_options options = {
-            .timeout_ms = cmd_given(c, "request-timeout") ? (c->globals.request_timeout_ns ? (ms ? ms : 1) : -1) : 0,
+            .timeout_ms =
+                cmd_given(c, "request-timeout") ? (c->globals.request_timeout_ns ? (ms ? ms : 1) : -1) : 0,
             .verbosity = (int)c->globals.verbosity,
             .trace = c->globals.verbosity ? print_trace : NULL,
             .warning = print_warning,
@@ -149,7 +151,8 @@ void cmd_report(struct cmd_ctx *c, struct err **e)
 
 /* Output */
 
-/* What a program killed by SIGPIPE leaves behind: whoever reads our output has gone, nobody wants to hear more. */
+/* What a program killed by SIGPIPE leaves behind: whoever reads our output has gone, nobody wants to hear
+ * more. */
 enum { EXIT_BROKEN_PIPE = 128 + 13 };
 
 static void check_stdout(bool failed)

@@ -1,24 +1,29 @@
 /*
- * The commands of wasmctl: one file a command (cmd_<verb>.c), one const entry each. Parsing, usage errors, help and the dispatch
- * come out of the entries and their option tables; a command adds no parsing of its own.
+ * The commands of wasmctl: one file a command (cmd_<verb>.c), one const entry each. Parsing, usage errors,
+ * help and the dispatch come out of the entries and their option tables; a command adds no parsing of its
+ * own.
  *
- * A command's options live in one struct of its own, zero-initialised before the run; each row of its table names the member by
- * offset. Rows with a default get it before the command line is read. The words parsed here follow kubectl (pflag): `-nfoo`,
- * `-n foo`, `-n=foo`, `--x=y`, `--x y`, combined short flags, `--` ends the options, options may follow arguments, a flag takes its
- * value only as `--x=false`.
+ * A command's options live in one struct of its own, zero-initialised before the run; each row of its table
+ * names the member by offset. Rows with a default get it before the command line is read. The words parsed
+ * here follow kubectl (pflag): `-nfoo`,
+ * `-n foo`, `-n=foo`, `--x=y`, `--x y`, combined short flags, `--` ends the options, options may follow
+ * arguments, a flag takes its value only as `--x=false`.
  *
  *   struct up_options { int64_t hosts; char **labels; bool merge; int64_t timeout_ns; };
  *   static const struct cmd_opt up_opts[] = {
- *       {"hosts", 0, OPT_INT, offsetof(struct up_options, hosts), "N", "1", "How many hosts to run", .min = 1, .max = 50},
- *       {"host-label", 0, OPT_LIST, offsetof(struct up_options, labels), "KEY=VALUE", NULL, "Label of every host; repeatable"},
- *       {"merge", 0, OPT_FLAG, offsetof(struct up_options, merge), NULL, NULL, "Also write the context into ~/.kube/config"},
- *       OPT_TABLE_END,
+ *       {"hosts", 0, OPT_INT, offsetof(struct up_options, hosts), "N", "1", "How many hosts to run", .min =
+ * 1, .max = 50},
+ *       {"host-label", 0, OPT_LIST, offsetof(struct up_options, labels), "KEY=VALUE", NULL, "Label of every
+ * host; repeatable"},
+ *       {"merge", 0, OPT_FLAG, offsetof(struct up_options, merge), NULL, NULL, "Also write the context into
+ * ~/.kube/config"}, OPT_TABLE_END,
  *   };
- *   static int run_up(struct cmd_ctx *c, struct err **err) { const struct up_options *o = c->options; ... return 0; }
- *   static const struct cmd_entry cmd_dev_up = { .name = "up", .brief = "...", .opts = up_opts,
+ *   static int run_up(struct cmd_ctx *c, struct err **err) { const struct up_options *o = c->options; ...
+ * return 0; } static const struct cmd_entry cmd_dev_up = { .name = "up", .brief = "...", .opts = up_opts,
  *       .options_size = sizeof(struct up_options), .max_args = 0, .run = run_up };
  *   static const struct cmd_entry *const dev_subs[] = { &cmd_dev_up, ..., NULL };
- *   const struct cmd_entry cmd_dev = { .name = "dev", .brief = "...", .group = CMD_GROUP_DEV, .subs = dev_subs };
+ *   const struct cmd_entry cmd_dev = { .name = "dev", .brief = "...", .group = CMD_GROUP_DEV, .subs =
+ * dev_subs };
  */
 #ifndef WASMCTL_CLI_CMD_H
 #define WASMCTL_CLI_CMD_H
@@ -53,17 +58,27 @@ struct cmd_opt {
     const char *def;   /* default as text, NULL = zero */
     const char *help;
     const char *const *choices; /* OPT_ENUM: NULL-ended */
-    const char *bare;           /* the value when the option is given without one (then only `--x=y` sets another) */
+    const char *bare; /* the value when the option is given without one (then only `--x=y` sets another) */
     int64_t min, max;
     bool negative; /* OPT_DURATION: negative values are allowed */
     bool seconds;  /* OPT_DURATION: a bare number counts as seconds */
     bool hidden;   /* not in help */
 };
-#define OPT_TABLE_END {NULL, 0, OPT_END, 0, NULL, NULL, NULL}
+#define OPT_TABLE_END                                                                                        \
+    {                                                                                                        \
+        NULL, 0, OPT_END, 0, NULL, NULL, NULL                                                                \
+    }
 
 /* Commands */
 
-enum cmd_group { CMD_GROUP_BASIC, CMD_GROUP_WATCH, CMD_GROUP_CLUSTER, CMD_GROUP_DEV, CMD_GROUP_OTHER, CMD_GROUP_HIDDEN };
+enum cmd_group {
+    CMD_GROUP_BASIC,
+    CMD_GROUP_WATCH,
+    CMD_GROUP_CLUSTER,
+    CMD_GROUP_DEV,
+    CMD_GROUP_OTHER,
+    CMD_GROUP_HIDDEN
+};
 #define CMD_GROUPS 5 /* those shown in help */
 
 enum {
@@ -76,10 +91,10 @@ struct cmd_entry {
     const char *name;
     const char *const *aliases; /* NULL-ended, may be NULL */
     enum cmd_group group;
-    const char *brief; /* one line, no period */
-    const char *help;  /* paragraphs; NULL = brief */
-    const char *usage; /* after the name: "(KIND | KIND/NAME ...) [options]"; NULL = "[options]" */
-    const char *examples; /* lines; %P stands for the program ("wasmctl", "kubectl wasm") */
+    const char *brief;          /* one line, no period */
+    const char *help;           /* paragraphs; NULL = brief */
+    const char *usage;          /* after the name: "(KIND | KIND/NAME ...) [options]"; NULL = "[options]" */
+    const char *examples;       /* lines; %P stands for the program ("wasmctl", "kubectl wasm") */
     const struct cmd_opt *opts; /* ended by OPT_TABLE_END, may be NULL */
     size_t options_size;
     int min_args, max_args; /* positional arguments; max < 0 = any number */
@@ -107,16 +122,16 @@ struct cmd_ctx {
     const char *program; /* "wasmctl" or "kubectl wasm" */
     char *path;          /* "wasmctl dev up" */
     struct cmd_globals globals;
-    void *options; /* the command's own struct */
-    int argc;      /* positional arguments */
-    char **argv;   /* NULL-ended, borrowed */
-    struct loop *loop;           /* made on demand: cmd_loop() */
+    void *options;                 /* the command's own struct */
+    int argc;                      /* positional arguments */
+    char **argv;                   /* NULL-ended, borrowed */
+    struct loop *loop;             /* made on demand: cmd_loop() */
     struct kubeconfig *kubeconfig; /* made on demand by cmd_config() */
-    struct kube_config *config;  /* made on demand: cmd_config() */
-    struct kube_client *client;  /* made on demand: cmd_client() */
-    char **given; /* names of the options on the command line */
-    bool failed;  /* something was reported by cmd_report(): the exit code is 1 at least */
-    bool usage;   /* the error is about the command line: the hint at --help follows it */
+    struct kube_config *config;    /* made on demand: cmd_config() */
+    struct kube_client *client;    /* made on demand: cmd_client() */
+    char **given;                  /* names of the options on the command line */
+    bool failed;                   /* something was reported by cmd_report(): the exit code is 1 at least */
+    bool usage;                    /* the error is about the command line: the hint at --help follows it */
 };
 
 struct loop *cmd_loop(struct cmd_ctx *c);
@@ -129,12 +144,14 @@ const char *cmd_namespace(const struct cmd_ctx *c);
 /* Whether the option was on the command line. */
 bool cmd_given(const struct cmd_ctx *c, const char *name);
 
-/* A wrong command line: the message is followed by "See '<command> --help' for usage." Returns ERR_INVALID. */
+/* A wrong command line: the message is followed by "See '<command> --help' for usage." Returns ERR_INVALID.
+ */
 int cmd_usage(struct cmd_ctx *c, struct err **err, const char *fmt, ...) _printf_(3, 4);
 /* Reports an error and goes on (several objects): prints it as kubectl does, takes *e, sets c->failed. */
 void cmd_report(struct cmd_ctx *c, struct err **e);
 
-/* stdout is data, stderr is talk. A closed stdout ends the program quietly (exit 141 as by SIGPIPE). Buffered: cmd_flush() before waiting. */
+/* stdout is data, stderr is talk. A closed stdout ends the program quietly (exit 141 as by SIGPIPE).
+ * Buffered: cmd_flush() before waiting. */
 void cmd_out(const char *fmt, ...) _printf_(1, 2);
 void cmd_out_buf(const struct buf *b);
 void cmd_flush(void);

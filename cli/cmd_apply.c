@@ -12,13 +12,16 @@ struct apply_options {
 
 static const struct cmd_opt apply_opts[] = {
     CLI_OPT_DRY_RUN(O(dry_run)),
-    {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl", "Name under which the server notes who set a field"},
+    {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl",
+     "Name under which the server notes who set a field"},
     {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "A file, a folder or standard input (-); repeatable"},
     {"force-conflicts", 0, OPT_FLAG, O(force_conflicts), NULL, NULL,
      "Take over fields that somebody else manages, instead of failing"},
-    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL, "Print the objects instead of a line for each"},
+    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL,
+     "Print the objects instead of a line for each"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "Also the folders below a folder"},
-    {"server-side", 0, OPT_FLAG, O(server_side), NULL, "true", "Accepted for kubectl's sake: apply is always server-side"},
+    {"server-side", 0, OPT_FLAG, O(server_side), NULL, "true",
+     "Accepted for kubectl's sake: apply is always server-side"},
     CLI_OPT_VALIDATE(O(validate)),
     OPT_TABLE_END,
 };
@@ -57,12 +60,12 @@ const struct cmd_entry cmd_apply = {
     .name = "apply",
     .group = CMD_GROUP_BASIC,
     .brief = "Make the cluster hold what the manifests say",
-    .help = "Make the cluster hold what the manifests say (server-side apply: one request an object, the server merges and notes "
-            "who set which field).\n\n"
-            "The result line is \"serverside-applied\" as with kubectl apply --server-side: the server does not tell whether an "
-            "object was new or changed. Objects are applied in the order of the files; an object whose "
-            "CustomResourceDefinition stands before it waits until the server serves it. An object that fails is reported, the others "
-            "are applied, and the exit code is 1.",
+    .help = "Make the cluster hold what the manifests say (server-side apply: one request an object, the "
+            "server merges and notes who set which field).\n\n"
+            "The result line is \"serverside-applied\" as with kubectl apply --server-side: the server "
+            "does not tell whether an object was new or changed. Objects are applied in the order of the "
+            "files; an object whose CustomResourceDefinition stands before it waits until the server "
+            "serves it. An object that fails is reported, the others are applied, and the exit code is 1.",
     .usage = "-f FILE... [options]",
     .examples = "# Apply a file\n%P apply -f hello.yaml\n"
                 "# A folder with all below it\n%P apply -R -f deploy/\n"

@@ -15,16 +15,18 @@ struct create_options {
 
 static const struct cmd_opt create_opts[] = {
     CLI_OPT_DRY_RUN(O(dry_run)),
-    {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl", "Name under which the server notes who set a field"},
+    {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl",
+     "Name under which the server notes who set a field"},
     {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "A file, a folder or standard input (-); repeatable"},
-    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL, "Print the objects instead of a line for each"},
+    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL,
+     "Print the objects instead of a line for each"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "Also the folders below a folder"},
     CLI_OPT_VALIDATE(O(validate)),
     OPT_TABLE_END,
 };
 
-static int create_one(struct cmd_ctx *c, const struct create_options *o, const struct manifests *set, struct manifest *m,
-                      struct cli_results *results, struct err **err)
+static int create_one(struct cmd_ctx *c, const struct create_options *o, const struct manifests *set,
+                      struct manifest *m, struct cli_results *results, struct err **err)
 {
     _cleanup_json_ cJSON *answer = NULL;
     _cleanup_free_ char *body = NULL;
@@ -34,8 +36,8 @@ static int create_one(struct cmd_ctx *c, const struct create_options *o, const s
     if (r < 0)
         return r;
     if (!*manifest_name(m) && !json_str(m->object, "metadata.generateName"))
-        return err_set(err, ERR_INVALID, "%s:%u: the %s has neither metadata.name nor metadata.generateName", m->source,
-                       m->line, m->resource->kind);
+        return err_set(err, ERR_INVALID, "%s:%u: the %s has neither metadata.name nor metadata.generateName",
+                       m->source, m->line, m->resource->kind);
     if (o->dry_run == DRY_CLIENT) {
         cli_result(results, m->resource, m->object, "created");
         return 0;

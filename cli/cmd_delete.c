@@ -28,12 +28,14 @@ static const struct cmd_opt delete_opts[] = {
     {"all", 0, OPT_FLAG, O(all), NULL, NULL, "Every object of the kind in the namespace"},
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "In every namespace (with --all or -l)"},
     {"cascade", 0, OPT_ENUM, O(cascade), NULL, "background",
-     "What happens to objects owned by the deleted one: deleted after it, before it, or kept", .choices = cascade_choices,
-     .bare = "background"},
+     "What happens to objects owned by the deleted one: deleted after it, before it, or kept",
+     .choices = cascade_choices, .bare = "background"},
     CLI_OPT_DRY_RUN(O(dry_run)),
     {"field-selector", 0, OPT_STRING, O(field_selector), "SELECTOR", NULL, "Only objects whose fields match"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "The objects of a file, a folder or standard input (-); repeatable"},
-    {"force", 0, OPT_FLAG, O(force), NULL, NULL, "With --grace-period=0: do not wait for the object to end orderly"},
+    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+     "The objects of a file, a folder or standard input (-); repeatable"},
+    {"force", 0, OPT_FLAG, O(force), NULL, NULL,
+     "With --grace-period=0: do not wait for the object to end orderly"},
     {"grace-period", 0, OPT_INT, O(grace_period), "SECONDS", "-1",
      "Time the object gets to end orderly; negative = what it asks for", .min = INT_MIN, .max = INT_MAX},
     {"ignore-not-found", 0, OPT_FLAG, O(ignore_not_found), NULL, NULL, "An absent object is no error"},
@@ -41,8 +43,8 @@ static const struct cmd_opt delete_opts[] = {
     {"output", 'o', OPT_STRING, O(output), "name", NULL, "Print kind/name only"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Every object whose labels match"},
-    {"timeout", 0, OPT_DURATION, O(timeout_ns), NULL, "0", "How long to wait for the objects to be gone; 0 = for ever",
-     .negative = true},
+    {"timeout", 0, OPT_DURATION, O(timeout_ns), NULL, "0",
+     "How long to wait for the objects to be gone; 0 = for ever", .negative = true},
     {"wait", 0, OPT_FLAG, O(wait), NULL, "true", "Wait until the objects (and their finalizers) are gone"},
     OPT_TABLE_END,
 };
@@ -71,7 +73,8 @@ static void deleting_release(struct deleting *d)
     free(d->gone.items);
 }
 
-static void print_deleted(const struct deleting *d, const struct kube_resource *r, const char *namespace, const char *name)
+static void print_deleted(const struct deleting *d, const struct kube_resource *r, const char *namespace,
+                          const char *name)
 {
     static const char *const suffixes[] = {"", " (dry run)", " (server dry run)"};
     _cleanup_free_ char *kind = kube_resource_display(r);
@@ -80,8 +83,8 @@ static void print_deleted(const struct deleting *d, const struct kube_resource *
     if (d->o->output)
         cmd_out("%s/%s\n", kind, shown);
     else if (namespace)
-        cmd_out("%s \"%s\" %s from %s namespace%s\n", kind, shown, d->grace == 0 ? "force deleted" : "deleted", namespace,
-                suffixes[d->o->dry_run]);
+        cmd_out("%s \"%s\" %s from %s namespace%s\n", kind, shown,
+                d->grace == 0 ? "force deleted" : "deleted", namespace, suffixes[d->o->dry_run]);
     else
         cmd_out("%s \"%s\" %s%s\n", kind, shown, d->grace == 0 ? "force deleted" : "deleted",
                 suffixes[d->o->dry_run]);
@@ -103,8 +106,8 @@ static char *delete_body(const struct deleting *d)
     return json_print(body);
 }
 
-static int delete_one(struct deleting *d, const struct kube_resource *r, const char *namespace, const char *name,
-                      struct err **err)
+static int delete_one(struct deleting *d, const struct kube_resource *r, const char *namespace,
+                      const char *name, struct err **err)
 {
     _cleanup_json_ cJSON *answer = NULL;
     _cleanup_free_ char *body = NULL;
@@ -147,8 +150,7 @@ static int take_page(void *arg, cJSON *page, struct err **err _unused_)
 {
     struct listed *l = arg;
 
-    json_each(item, json_get(page, "items"))
-    {
+    json_each (item, json_get(page, "items")) {
         vec_push(&l->names, xstrdup(json_str_or(item, "metadata.name", "")));
         vec_push(&l->namespaces, xstrdup_null(json_str(item, "metadata.namespace")));
     }
@@ -255,7 +257,8 @@ static void drop_those_gone(struct deleting *d)
 static int check_options(struct cmd_ctx *c, struct delete_options *o, struct err **err)
 {
     if (o->output && !streq(o->output, "name"))
-        return err_set(err, ERR_INVALID, "unexpected -o output mode: %s. We only support '-o name'.", o->output);
+        return err_set(err, ERR_INVALID, "unexpected -o output mode: %s. We only support '-o name'.",
+                       o->output);
     if (o->now && o->grace_period != -1)
         return cmd_usage(c, err, "--now and --grace-period cannot be specified together");
     if (o->all && o->selector)
@@ -307,8 +310,9 @@ static int delete_targets(struct deleting *d, struct err **err)
 {
     const struct delete_options *o = d->o;
     _cleanup_targets_ struct cli_targets targets = {0};
-    struct cli_target_options how = {
-        .verb = "delete", .all_namespaces = o->all_namespaces, .selector = o->selector || o->field_selector || o->all};
+    struct cli_target_options how = {.verb = "delete",
+                                     .all_namespaces = o->all_namespaces,
+                                     .selector = o->selector || o->field_selector || o->all};
     int r = cli_targets_parse(d->c, &how, &targets, err);
 
     if (r < 0)
@@ -337,7 +341,8 @@ static int run_delete(struct cmd_ctx *c, struct err **err)
         return r;
     d.grace = grace_of(o);
     if (d.grace == 0)
-        cmd_note("Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. "
+        cmd_note("Warning: Immediate deletion does not wait for confirmation that the running resource has "
+                 "been terminated. "
                  "The resource may continue to run on the cluster indefinitely.");
     r = o->files ? delete_files(&d, err) : delete_targets(&d, err);
     if (r == 0 && d.found == 0 && !c->failed && !o->ignore_not_found)

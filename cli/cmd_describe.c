@@ -16,7 +16,8 @@ struct describe_options {
 
 static const struct cmd_opt describe_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "The objects of all namespaces"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "The objects of a file, a folder or standard input (-)"},
+    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+     "The objects of a file, a folder or standard input (-)"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Only objects whose labels match"},
     {"show-events", 0, OPT_FLAG, O(show_events), NULL, "true", "Show the Events of the object at the end"},
@@ -45,7 +46,8 @@ static void add_events(struct describing *g, struct describe *d, const cJSON *o)
     if (!events || !g->o->show_events)
         return;
     selector = xasprintf("involvedObject.name=%s,involvedObject.kind=%s,involvedObject.uid=%s",
-                         json_str_or(o, "metadata.name", ""), json_str_or(o, "kind", ""), json_str_or(o, "metadata.uid", ""));
+                         json_str_or(o, "metadata.name", ""), json_str_or(o, "kind", ""),
+                         json_str_or(o, "metadata.uid", ""));
     cli_query_add(&query, "fieldSelector", selector);
     cli_query_add(&query, "limit", "500");
     struct cli_request request = {.resource = events, .namespace = namespace, .query = buf_str(&query)};
@@ -121,7 +123,8 @@ static int describe_target(struct describing *g, const struct cli_target *t, str
     cli_query_add(&query, "labelSelector", g->o->selector);
     r = kube_list_wait(client, path, buf_str(&query), NULL, 0, take_page, all, NULL, err);
     r = cli_explain_missing(g->c, t->resource, r, err);
-    json_each(o, all) describe_object(g, o);
+    json_each (o, all)
+        describe_object(g, o);
     return r;
 }
 
@@ -135,7 +138,8 @@ static int run_describe(struct cmd_ctx *c, struct err **err)
         .verb = "describe", .all_namespaces = o->all_namespaces, .selector = o->selector};
     int r;
 
-    r = o->files ? manifest_targets(c, o->files, o->recursive, &files, &targets, err) : cli_targets_parse(c, &how, &targets, err);
+    r = o->files ? manifest_targets(c, o->files, o->recursive, &files, &targets, err)
+                 : cli_targets_parse(c, &how, &targets, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < targets.len; i++) {

@@ -98,7 +98,8 @@ static void print_waiting(struct events *v)
     size_t n = (size_t)cJSON_GetArraySize(v->waiting), i = 0;
     _cleanup_free_ cJSON **sorted = xcalloc(n + 1, sizeof(*sorted));
 
-    json_each(e, v->waiting) sorted[i++] = e;
+    json_each (e, v->waiting)
+        sorted[i++] = e;
     qsort(sorted, n, sizeof(*sorted), by_time);
     for (i = 0; i < n; i++) {
         cJSON *e = cJSON_DetachItemViaPointer(v->waiting, sorted[i]);
@@ -149,7 +150,8 @@ static int list_events(struct events *v, struct err **err)
         return r;
     if (v->o->format == PRINT_JSON || v->o->format == PRINT_YAML) {
         _cleanup_buf_ struct buf out = BUF_INIT;
-        json_each(e, v->waiting) cli_complete_item(e, v->resource);
+        json_each (e, v->waiting)
+            cli_complete_item(e, v->resource);
         _cleanup_json_ cJSON *list = print_list_object(TAKE_PTR(v->waiting));
         print_drop_managed_fields(list);
         print_object(&out, v->o->format, list);
@@ -169,7 +171,8 @@ static int list_events(struct events *v, struct err **err)
 static void on_event(void *arg, enum kube_event type, cJSON *e)
 {
     struct events *v = arg;
-    const char *uid = json_str_or(e, "metadata.uid", ""), *version = json_str_or(e, "metadata.resourceVersion", "");
+    const char *uid = json_str_or(e, "metadata.uid", ""),
+               *version = json_str_or(e, "metadata.resourceVersion", "");
     const char *known = map_get(v->shown, uid);
 
     /* Events are forgotten by the server after a time; that is no news. */

@@ -12,31 +12,35 @@
 
 static const struct cmd_opt get_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "List the objects of all namespaces"},
-    {"chunk-size", 0, OPT_INT, O(chunk_size), NULL, "500", "Fetch long lists in pieces of so many objects; 0 = in one",
-     .min = 0, .max = 1000000},
+    {"chunk-size", 0, OPT_INT, O(chunk_size), NULL, "500",
+     "Fetch long lists in pieces of so many objects; 0 = in one", .min = 0, .max = 1000000},
     {"field-selector", 0, OPT_STRING, O(field_selector), "SELECTOR", NULL,
      "Only objects whose fields match, like metadata.name=hello"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "The objects of a file, a folder or standard input (-)"},
+    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+     "The objects of a file, a folder or standard input (-)"},
     {"ignore-not-found", 0, OPT_FLAG, O(ignore_not_found), NULL, NULL, "An absent object is no error"},
     {"label-columns", 'L', OPT_CSV, O(label_columns), "LABEL,...", NULL, "Labels to show as columns"},
     {"no-headers", 0, OPT_FLAG, O(no_headers), NULL, NULL, "No line with the names of the columns"},
     {"output", 'o', OPT_STRING, O(output), "wide|yaml|json|name", NULL, "Form of the output"},
     {"output-watch-events", 0, OPT_FLAG, O(watch_events), NULL, NULL,
      "With -w: say for each line whether the object was ADDED, MODIFIED or DELETED"},
-    {"raw", 0, OPT_STRING, O(raw), "PATH", NULL, "Ask for this path of the server and print the answer as it is"},
+    {"raw", 0, OPT_STRING, O(raw), "PATH", NULL,
+     "Ask for this path of the server and print the answer as it is"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL,
      "Only objects whose labels match: a=b, a!=b, a, !a, 'a in (b,c)'"},
     {"show-kind", 0, OPT_FLAG, O(show_kind), NULL, NULL, "Put the kind in front of the name"},
     {"show-labels", 0, OPT_FLAG, O(show_labels), NULL, NULL, "All labels as the last column"},
-    {"show-managed-fields", 0, OPT_FLAG, O(managed_fields), NULL, NULL, "Keep metadata.managedFields in YAML and JSON"},
-    {"watch", 'w', OPT_FLAG, O(watch), NULL, NULL, "After the list, print every change; ends with Ctrl-C only"},
+    {"show-managed-fields", 0, OPT_FLAG, O(managed_fields), NULL, NULL,
+     "Keep metadata.managedFields in YAML and JSON"},
+    {"watch", 'w', OPT_FLAG, O(watch), NULL, NULL,
+     "After the list, print every change; ends with Ctrl-C only"},
     {"watch-only", 0, OPT_FLAG, O(watch_only), NULL, NULL, "Only the changes, without the list"},
     OPT_TABLE_END,
 };
 
-struct print_server_table *get_table_new(const struct get_options *o, const struct kube_resource *r, bool with_kind,
-                                         char **ret_prefix)
+struct print_server_table *get_table_new(const struct get_options *o, const struct kube_resource *r,
+                                         bool with_kind, char **ret_prefix)
 {
     struct print_server_table_options options = {
         .wide = o->format == PRINT_WIDE,
@@ -116,7 +120,8 @@ static int show(void *arg, cJSON *answer, struct err **err)
         return show_rows(g, answer, err);
     if (g->o->format == PRINT_NAME) {
         if (!g->target->name) {
-            json_each(item, items) show_name(g, item);
+            json_each (item, items)
+                show_name(g, item);
         } else {
             show_name(g, answer);
         }
@@ -164,8 +169,8 @@ static int get_target(struct getting *g, struct err **err)
     cli_query_add(&query, "fieldSelector", g->o->field_selector);
     if (g->o->format == PRINT_NAME)
         accept = CLI_AS_METADATA_LIST;
-    r = kube_list_wait(client, path, buf_str(&query), accept, g->o->chunk_size ? (int)g->o->chunk_size : INT_MAX, show, g,
-                       NULL, err);
+    r = kube_list_wait(client, path, buf_str(&query), accept,
+                       g->o->chunk_size ? (int)g->o->chunk_size : INT_MAX, show, g, NULL, err);
     return cli_explain_missing(g->c, t->resource, r, err);
 }
 
@@ -304,7 +309,8 @@ static int run_get(struct cmd_ctx *c, struct err **err)
         return r;
     if (o->raw)
         return get_raw(c, o, err);
-    r = o->files ? manifest_targets(c, o->files, o->recursive, &files, &targets, err) : cli_targets_parse(c, &how, &targets, err);
+    r = o->files ? manifest_targets(c, o->files, o->recursive, &files, &targets, err)
+                 : cli_targets_parse(c, &how, &targets, err);
     if (r < 0)
         return r;
     if (o->watch_events && !o->watch && !o->watch_only)
@@ -319,9 +325,9 @@ const struct cmd_entry cmd_get = {
     .group = CMD_GROUP_BASIC,
     .brief = "Show one or many objects",
     .help = "Show one or many objects as a table, or whole as YAML or JSON.\n\n"
-            "Kinds go by their plural, singular or short name (wasmactors, wasmactor, wa), several with commas (wa,lh), "
-            "or by category (wasm, all). A watch (-w) goes on by itself when the server closes it, restarts or forgets "
-            "the history: no change is lost or printed twice.",
+            "Kinds go by their plural, singular or short name (wasmactors, wasmactor, wa), several with "
+            "commas (wa,lh), or by category (wasm, all). A watch (-w) goes on by itself when the server "
+            "closes it, restarts or forgets the history: no change is lost or printed twice.",
     .usage = "(KIND[,KIND...] [NAME...] | KIND/NAME... | -f FILE) [options]",
     .examples = "# All actors of the namespace\n%P get wasmactors\n"
                 "# Actors and hosts, with more columns\n%P get wa,lh -o wide\n"

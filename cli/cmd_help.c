@@ -5,7 +5,8 @@
 static const struct cmd_entry *find(const struct cmd_entry *const *table, const char *name)
 {
     for (; table && *table; table++)
-        if (streq((*table)->name, name) || ((*table)->aliases && strv_has((char *const *)(*table)->aliases, name)))
+        if (streq((*table)->name, name) ||
+            ((*table)->aliases && strv_has((char *const *)(*table)->aliases, name)))
             return *table;
     return NULL;
 }

@@ -18,7 +18,8 @@ static const struct cmd_opt install_opts[] = {
     {"dry-run", 0, OPT_ENUM, O(dry_run), "none|client|server", "none",
      "client: print the YAML and send nothing; server: let the server check it without keeping it",
      .choices = cli_dry_run_choices, .bare = "client"},
-    {"timeout", 0, OPT_DURATION, O(timeout_ns), NULL, "1m", "How long to wait for the server to serve the kinds"},
+    {"timeout", 0, OPT_DURATION, O(timeout_ns), NULL, "1m",
+     "How long to wait for the server to serve the kinds"},
     {"wait", 0, OPT_FLAG, O(wait), NULL, "true", "Wait until the server serves the kinds"},
     OPT_TABLE_END,
 };
@@ -80,8 +81,9 @@ const struct cmd_entry cmd_install = {
     .name = "install",
     .group = CMD_GROUP_CLUSTER,
     .brief = "Install what wasmctl needs in the cluster",
-    .help = "Install what wasmctl needs in the cluster: with --crds the CustomResourceDefinitions of its kinds, by server-side "
-            "apply. It may be repeated at any time, also to bring an older installation up to date.",
+    .help = "Install what wasmctl needs in the cluster: with --crds the CustomResourceDefinitions of its "
+            "kinds, by server-side apply. It may be repeated at any time, also to bring an older "
+            "installation up to date.",
     .usage = "--crds [options]",
     .examples = "%P install --crds\n# Look at them first\n%P install --crds --dry-run",
     .opts = install_opts,

@@ -15,13 +15,16 @@ struct scale_options {
 #define O(member) offsetof(struct scale_options, member)
 
 static const struct cmd_opt scale_opts[] = {
-    {"current-replicas", 0, OPT_INT, O(current), "N", "-1", "Only when the object asks for so many now", .min = -1,
-     .max = INT32_MAX},
+    {"current-replicas", 0, OPT_INT, O(current), "N", "-1", "Only when the object asks for so many now",
+     .min = -1, .max = INT32_MAX},
     CLI_OPT_DRY_RUN(O(dry_run)),
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "The objects of a file, a folder or standard input (-)"},
-    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL, "Print the scale object instead of a line for each"},
+    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+     "The objects of a file, a folder or standard input (-)"},
+    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL,
+     "Print the scale object instead of a line for each"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
-    {"replicas", 0, OPT_INT, O(replicas), "N", NULL, "How many replicas there shall be (required)", .max = INT32_MAX},
+    {"replicas", 0, OPT_INT, O(replicas), "N", NULL, "How many replicas there shall be (required)",
+     .max = INT32_MAX},
     OPT_TABLE_END,
 };
 
@@ -31,7 +34,8 @@ static int scale_one(struct cmd_ctx *c, const struct scale_options *o, const str
     _cleanup_json_ cJSON *answer = NULL, *patch = cJSON_CreateObject();
     _cleanup_buf_ struct buf query = BUF_INIT;
     _cleanup_free_ char *body = NULL;
-    struct cli_request request = {.resource = t->resource, .namespace = t->namespace, .name = t->name, .sub = "scale"};
+    struct cli_request request = {
+        .resource = t->resource, .namespace = t->namespace, .name = t->name, .sub = "scale"};
     int r;
 
     if (o->current >= 0) {

@@ -10,7 +10,8 @@ struct version_options {
 #define O(member) offsetof(struct version_options, member)
 
 static const struct cmd_opt version_opts[] = {
-    {"client", 0, OPT_FLAG, O(client), NULL, NULL, "Only the version of this program; the server is not asked"},
+    {"client", 0, OPT_FLAG, O(client), NULL, NULL,
+     "Only the version of this program; the server is not asked"},
     {"output", 'o', OPT_STRING, O(output), "json|yaml", NULL, "Print it as JSON or YAML"},
     OPT_TABLE_END,
 };
@@ -52,8 +53,9 @@ static int run_version(struct cmd_ctx *c, struct err **err)
         return r;
     }
     all = cJSON_CreateObject();
-    json_put(all, "clientVersion",
-             json_object("gitVersion", "v" WASMCTL_VERSION, "compiler", __VERSION__, "platform", PLATFORM, NULL));
+    json_put(
+        all, "clientVersion",
+        json_object("gitVersion", "v" WASMCTL_VERSION, "compiler", __VERSION__, "platform", PLATFORM, NULL));
     if (server)
         json_put(all, "serverVersion", cJSON_Duplicate(server, true));
     print_object(&out, format, all);

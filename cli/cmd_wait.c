@@ -21,9 +21,11 @@ static const struct cmd_opt wait_opts[] = {
     {"all", 0, OPT_FLAG, O(all), NULL, NULL, "Every object of the kind in the namespace"},
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "In every namespace (with --all or -l)"},
     {"field-selector", 0, OPT_STRING, O(field_selector), "SELECTOR", NULL, "Only objects whose fields match"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "The objects of a file, a folder or standard input (-)"},
+    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+     "The objects of a file, a folder or standard input (-)"},
     {"for", 0, OPT_LIST, O(conditions), "WHAT", NULL,
-     "create, delete, condition=NAME[=VALUE] or jsonpath={.path}[=VALUE]; repeatable: all must hold, in this order"},
+     "create, delete, condition=NAME[=VALUE] or jsonpath={.path}[=VALUE]; repeatable: all must hold, in this "
+     "order"},
     {"output", 'o', OPT_STRING, O(output), "name", NULL, "Print kind/name only"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Every object whose labels match"},
@@ -48,8 +50,8 @@ static void goal_release(struct goal *g)
     free(g->state);
 }
 
-/* "{.status.placements[0].host}", ".status.x" or "status.x" -> "status.placements[0].host". Filters, ranges and wildcards are
- * refused. */
+/* "{.status.placements[0].host}", ".status.x" or "status.x" -> "status.placements[0].host". Filters, ranges
+ * and wildcards are refused. */
 static int parse_path(const char *text, char **ret, struct err **err)
 {
     size_t len = strlen(text);
@@ -69,10 +71,11 @@ static int parse_path(const char *text, char **ret, struct err **err)
     }
     _cleanup_free_ char *path = xstrndup(start, len);
     if (!*path || strpbrk(path, "{}?*@:,'\"\\") || strstr(path, ".."))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "--for=jsonpath: \"%s\" is no plain path; only fields and indexes are understood, like "
-                       "{.status.placements[0].state}",
-                       text);
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "--for=jsonpath: \"%s\" is no plain path; only fields and indexes are understood, like "
+            "{.status.placements[0].state}",
+            text);
     *ret = TAKE_PTR(path);
     return 0;
 }
@@ -107,7 +110,8 @@ static int parse_goal(const char *text, struct goal *g, struct err **err)
 static bool outdated(const cJSON *object, const cJSON *condition)
 {
     int64_t generation = json_int(object, "metadata.generation", 0);
-    int64_t observed = json_int(condition, "observedGeneration", json_int(object, "status.observedGeneration", -1));
+    int64_t observed =
+        json_int(condition, "observedGeneration", json_int(object, "status.observedGeneration", -1));
 
     return observed >= 0 && observed < generation;
 }
@@ -116,13 +120,13 @@ static bool check_condition(struct goal *g, const cJSON *object)
 {
     free(g->state);
     g->state = NULL;
-    json_each(condition, json_at(object, "status.conditions"))
-    {
+    json_each (condition, json_at(object, "status.conditions")) {
         if (strcasecmp(json_str_or(condition, "type", ""), g->name) != 0)
             continue;
         const char *status = json_str_or(condition, "status", "");
-        g->state = xasprintf("%s is %s: %s: %s", g->name, status, json_str_or(condition, "reason", "no reason"),
-                             json_str_or(condition, "message", "no message"));
+        g->state =
+            xasprintf("%s is %s: %s: %s", g->name, status, json_str_or(condition, "reason", "no reason"),
+                      json_str_or(condition, "message", "no message"));
         return strcasecmp(status, g->value) == 0 && !outdated(object, condition);
     }
     g->state = xasprintf("there is no condition %s yet", g->name);
@@ -224,9 +228,9 @@ static int take_page(void *arg, cJSON *page, struct err **err _unused_)
 {
     struct listed *l = arg;
 
-    json_each(item, json_get(page, "items")) cli_targets_add(l->all, l->target->resource,
-                                                             json_str(item, "metadata.namespace"),
-                                                             json_str_or(item, "metadata.name", ""));
+    json_each (item, json_get(page, "items"))
+        cli_targets_add(l->all, l->target->resource, json_str(item, "metadata.namespace"),
+                        json_str_or(item, "metadata.name", ""));
     return 0;
 }
 
@@ -261,8 +265,9 @@ static int wait_for_all(struct waits *w, struct err **err)
     const struct wait_options *o = w->o;
     _cleanup_manifests_ struct manifests files = {0};
     _cleanup_targets_ struct cli_targets given = {0}, all = {0};
-    struct cli_target_options how = {
-        .verb = "wait", .all_namespaces = o->all_namespaces, .selector = o->selector || o->field_selector || o->all};
+    struct cli_target_options how = {.verb = "wait",
+                                     .all_namespaces = o->all_namespaces,
+                                     .selector = o->selector || o->field_selector || o->all};
     int r = o->files ? manifest_targets(w->c, o->files, o->recursive, &files, &given, err)
                      : cli_targets_parse(w->c, &how, &given, err);
 
@@ -292,9 +297,12 @@ static int run_wait(struct cmd_ctx *c, struct err **err)
     int r = 0;
 
     if (!o->conditions)
-        return cmd_usage(c, err, "say what to wait for: --for=condition=Ready, --for=delete, --for=create or --for=jsonpath=...");
+        return cmd_usage(
+            c, err,
+            "say what to wait for: --for=condition=Ready, --for=delete, --for=create or --for=jsonpath=...");
     if (o->output && !streq(o->output, "name"))
-        return err_set(err, ERR_INVALID, "unexpected -o output mode: %s. We only support '-o name'.", o->output);
+        return err_set(err, ERR_INVALID, "unexpected -o output mode: %s. We only support '-o name'.",
+                       o->output);
     w.goals = xcalloc(strv_len(o->conditions), sizeof(*w.goals));
     for (char **p = o->conditions; *p && r == 0; p++)
         r = parse_goal(*p, &w.goals[w.ngoals++], err);
@@ -311,11 +319,12 @@ const struct cmd_entry cmd_wait = {
     .name = "wait",
     .group = CMD_GROUP_WATCH,
     .brief = "Wait until objects are created, deleted, or in a state",
-    .help = "Wait until objects are created, deleted, or in a state. After the timeout the exit code is 1 and the message says "
-            "what was seen last.",
+    .help = "Wait until objects are created, deleted, or in a state. After the timeout the exit code is "
+            "1 and the message says what was seen last.",
     .usage = "--for=WHAT (KIND NAME... | KIND/NAME... | KIND (-l SELECTOR | --all) | -f FILE) [options]",
     .examples = "# Until the actor serves\n%P wait --for=condition=Ready wasmactor/hello\n"
-                "# Until three replicas are ready\n%P wait --for=jsonpath={.status.readyReplicas}=3 wa/hello --timeout=1m\n"
+                "# Until three replicas are ready\n%P wait --for=jsonpath={.status.readyReplicas}=3 wa/hello "
+                "--timeout=1m\n"
                 "# Until it is gone\n%P wait --for=delete wasmactor/hello",
     .opts = wait_opts,
     .options_size = sizeof(struct wait_options),

@@ -111,13 +111,13 @@ void describe_map(struct describe *d, int level, const char *key, const cJSON *m
         describe_none(d, level, key);
         return;
     }
-    json_each(item, map)
-    {
+    json_each (item, map) {
         _cleanup_free_ char *text = cJSON_IsString(item) ? xstrdup(item->valuestring) : json_print(item);
         if (*title)
             describe_kv(d, level, title, "%s%s%s", item->string, sep, text);
         else
-            vec_push(&d->lines, ((struct describe_line){xstrdup(""), xasprintf("%s%s%s", item->string, sep, text)}));
+            vec_push(&d->lines,
+                     ((struct describe_line){xstrdup(""), xasprintf("%s%s%s", item->string, sep, text)}));
         title = "";
     }
 }
@@ -151,9 +151,10 @@ void describe_conditions(struct describe *d, const cJSON *o)
     describe_head(d, 0, "Conditions");
     print_table_row(t, "Type", "Status", "Since", "Reason", "Message", NULL);
     print_table_row(t, "----", "------", "-----", "------", "-------", NULL);
-    json_each(c, conditions) print_table_row(t, json_str_or(c, "type", ""), json_str_or(c, "status", ""),
-                                             describe_age(json_str(c, "lastTransitionTime"), age),
-                                             json_str_or(c, "reason", ""), json_str_or(c, "message", ""), NULL);
+    json_each (c, conditions)
+        print_table_row(t, json_str_or(c, "type", ""), json_str_or(c, "status", ""),
+                        describe_age(json_str(c, "lastTransitionTime"), age), json_str_or(c, "reason", ""),
+                        json_str_or(c, "message", ""), NULL);
     describe_table(d, 1, t);
 }
 
@@ -185,6 +186,7 @@ void describe_events(struct describe *d, const cJSON *events)
     const cJSON *items = json_get(events, "items");
     char age[24], first[24];
 
+    flush_lines(d);
     if (!items || !items->child) {
         describe_none(d, 0, "Events");
         return;
@@ -192,16 +194,16 @@ void describe_events(struct describe *d, const cJSON *events)
     describe_head(d, 0, "Events");
     print_table_row(t, "Type", "Reason", "Age", "From", "Message", NULL);
     print_table_row(t, "----", "------", "---", "----", "-------", NULL);
-    json_each(e, items)
-    {
+    json_each (e, items) {
         int64_t count = json_int(e, "series.count", json_int(e, "count", 1));
         const char *from = json_str_or(e, "source.component", "");
         print_table_cell(t, json_str(e, "type"));
         print_table_cell(t, json_str(e, "reason"));
         if (count > 1)
-            print_table_cellf(t, "%s (x%lld over %s)", describe_age(event_time(e, NULL), age), (long long)count,
-                              describe_age(event_time(e, json_str(e, "firstTimestamp") ? "firstTimestamp" : "eventTime"),
-                                           first));
+            print_table_cellf(
+                t, "%s (x%lld over %s)", describe_age(event_time(e, NULL), age), (long long)count,
+                describe_age(event_time(e, json_str(e, "firstTimestamp") ? "firstTimestamp" : "eventTime"),
+                             first));
         else
             print_table_cell(t, describe_age(event_time(e, NULL), age));
         print_table_cell(t, *from ? from : json_str(e, "reportingComponent"));
@@ -224,6 +226,9 @@ static char *title_of(const char *key)
         bool up = isupper((unsigned char)*p);
         bool next_low = islower((unsigned char)p[1]);
         bool prev_up = p > key && isupper((unsigned char)p[-1]);
+        /* "clusterIPs" ends in a plural, not in a word "Ps". */
+        if (next_low && p[1] == 's' && (!p[2] || isupper((unsigned char)p[2])) && prev_up)
+            next_low = false;
         if (p > key && up && (!prev_up || next_low))
             buf_addc(&out, ' ');
         buf_addc(&out, start ? (char)toupper((unsigned char)*p) : *p);
@@ -245,7 +250,8 @@ static char *scalar_text(const cJSON *v)
 
 static bool skipped(int level, const char *path, const char *key)
 {
-    static const char *const top[] = {"managedFields", "name", "namespace", "labels", "annotations", "selfLink"};
+    static const char *const top[] = {"managedFields", "name",        "namespace",
+                                      "labels",        "annotations", "selfLink"};
 
     if (level != 1 || !streq(path, "metadata"))
         return false;
@@ -261,10 +267,12 @@ static void add_members(struct describe *d, int level, const cJSON *o, const cha
 {
     size_t n = 0;
 
-    json_each(item, o) n++;
+    json_each (item, o)
+        n++;
     const cJSON **items = xcalloc(n + 1, sizeof(*items));
     n = 0;
-    json_each(item, o) items[n++] = item;
+    json_each (item, o)
+        items[n++] = item;
     /* By name, as kubectl. */
     for (size_t i = 1; i < n; i++)
         for (size_t j = i; j > 0 && strcmp(items[j - 1]->string, items[j]->string) > 0; j--) {
@@ -288,8 +296,7 @@ static void add_value(struct describe *d, int level, const char *title, const cJ
         add_members(d, level + 1, v, path);
     } else if (cJSON_IsArray(v)) {
         describe_head(d, level, title);
-        json_each(item, v)
-        {
+        json_each (item, v) {
             if (cJSON_IsObject(item)) {
                 add_members(d, level + 1, item, "");
             } else {
@@ -312,8 +319,7 @@ void describe_any(struct describe *d, const cJSON *o)
     describe_map(d, 0, "Annotations", json_at(o, "metadata.annotations"), ": ");
     describe_kv(d, 0, "API Version", "%s", json_str_or(o, "apiVersion", ""));
     describe_kv(d, 0, "Kind", "%s", json_str_or(o, "kind", ""));
-    json_each(item, o)
-    {
+    json_each (item, o) {
         if (streq(item->string, "apiVersion") || streq(item->string, "kind"))
             continue;
         _cleanup_free_ char *title = title_of(item->string);

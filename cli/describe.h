@@ -1,4 +1,5 @@
-/* Descriptions of objects for people: a writer of "Key:  value" lines, the sections all kinds share, and one function a kind. */
+/* Descriptions of objects for people: a writer of "Key:  value" lines, the sections all kinds share, and one
+ * function a kind. */
 #ifndef WASMCTL_CLI_DESCRIBE_H
 #define WASMCTL_CLI_DESCRIBE_H
 
@@ -6,13 +7,15 @@
 #include "cli/target.h"
 #include "print/table.h"
 
-/* Lines with a value that follow each other are aligned, whatever their level; a line without one ends the block. */
+/* Lines with a value that follow each other are aligned, whatever their level; a line without one ends the
+ * block. */
 struct describe {
     struct buf out;
     VEC(struct describe_line {
         char *key; /* indentation and colon included */
         char *value;
-    }) lines;
+    })
+    lines;
 };
 void describe_release(struct describe *d);
 /* level: two spaces each. Values of several lines are indented under their key. */
@@ -42,7 +45,8 @@ void describe_events(struct describe *d, const cJSON *events);
 
 /* Any object, all fields. */
 void describe_any(struct describe *d, const cJSON *o);
-/* Our kinds; false when the kind is none of them. actors, providers: Lists of what may run on a host (LatticeHost), may be NULL. */
+/* Our kinds; false when the kind is none of them. actors, providers: Lists of what may run on a host
+ * (LatticeHost), may be NULL. */
 bool describe_wasm(struct describe *d, const cJSON *o, const cJSON *actors, const cJSON *providers);
 
 #endif

@@ -11,7 +11,8 @@ static char *keys_text(const cJSON *map)
 {
     struct buf b = BUF_INIT;
 
-    json_each(item, map) buf_addf(&b, "%s%s", b.len ? ", " : "", item->string);
+    json_each (item, map)
+        buf_addf(&b, "%s%s", b.len ? ", " : "", item->string);
     return buf_take(&b);
 }
 
@@ -19,8 +20,7 @@ static char *map_text(const cJSON *map)
 {
     struct buf b = BUF_INIT;
 
-    json_each(item, map)
-    {
+    json_each (item, map) {
         _cleanup_free_ char *value = cJSON_IsString(item) ? xstrdup(item->valuestring) : json_print(item);
         buf_addf(&b, "%s%s=%s", b.len ? "," : "", item->string, value);
     }
@@ -32,10 +32,12 @@ static char *sources_text(const cJSON *sources)
 {
     struct buf b = BUF_INIT;
 
-    json_each(source, sources)
-    {
+    json_each (source, sources) {
         const char *map = json_str(source, "configMapRef.name"), *secret = json_str(source, "secretRef.name");
-        buf_addf(&b, "%s%s %s", b.len ? ", " : "", secret ? "Secret" : "ConfigMap", secret ? secret : map ? map : "?");
+        buf_addf(&b, "%s%s %s", b.len ? ", " : "", secret ? "Secret" : "ConfigMap",
+                 secret ? secret
+                 : map  ? map
+                        : "?");
     }
     return buf_take(&b);
 }
@@ -58,18 +60,18 @@ static void add_placement_rules(struct describe *d, const cJSON *spec)
     describe_head(d, 0, "Placement");
     describe_kv(d, 1, "Mode", "%s", json_str_or(placement, "mode", "Spread"));
     describe_kv(d, 1, "Hosts", "%s", selector);
-    json_each(spread, json_get(placement, "spread"))
-    {
+    json_each (spread, json_get(placement, "spread")) {
         _cleanup_free_ char *weights = map_text(json_get(spread, "weights"));
-        describe_kv(d, 1, "Spread", "over %s, at most %lld apart, otherwise %s%s%s", json_str_or(spread, "topologyKey", "?"),
-                    (long long)json_int(spread, "maxSkew", 1), json_str_or(spread, "whenUnsatisfiable", "DoNotSchedule"),
-                    *weights ? ", weights " : "", weights);
+        describe_kv(d, 1, "Spread", "over %s, at most %lld apart, otherwise %s%s%s",
+                    json_str_or(spread, "topologyKey", "?"), (long long)json_int(spread, "maxSkew", 1),
+                    json_str_or(spread, "whenUnsatisfiable", "DoNotSchedule"), *weights ? ", weights " : "",
+                    weights);
     }
-    json_each(toleration, json_get(placement, "tolerations"))
-    {
+    json_each (toleration, json_get(placement, "tolerations")) {
         const char *value = json_str(toleration, "value");
-        describe_kv(d, 1, "Tolerates", "%s%s%s%s%s", json_str_or(toleration, "key", "every taint"), value ? "=" : "",
-                    value ? value : "", json_str(toleration, "effect") ? ":" : "", json_str_or(toleration, "effect", ""));
+        describe_kv(d, 1, "Tolerates", "%s%s%s%s%s", json_str_or(toleration, "key", "every taint"),
+                    value ? "=" : "", value ? value : "", json_str(toleration, "effect") ? ":" : "",
+                    json_str_or(toleration, "effect", ""));
     }
 }
 
@@ -85,8 +87,7 @@ static void add_capabilities(struct describe *d, const cJSON *spec)
     describe_head(d, 0, "Capabilities");
     print_table_row(t, "Interface", "Through", "Name", "Config", NULL);
     print_table_row(t, "---------", "-------", "----", "------", NULL);
-    json_each(c, capabilities)
-    {
+    json_each (c, capabilities) {
         const char *provider = json_str(c, "provider"), *actor = json_str(c, "actor");
         _cleanup_free_ char *config = map_text(json_get(c, "config"));
         _cleanup_free_ char *sources = sources_text(json_get(c, "configFrom"));
@@ -115,8 +116,7 @@ static void add_placements(struct describe *d, const cJSON *o)
     describe_head(d, 0, "Placements");
     print_table_row(t, "Host", "State", "Replicas", "Since", "Topology", "Image", "Message", NULL);
     print_table_row(t, "----", "-----", "--------", "-----", "--------", "-----", "-------", NULL);
-    json_each(p, placements)
-    {
+    json_each (p, placements) {
         _cleanup_free_ char *topology = map_text(json_get(p, "topology"));
         print_table_cell(t, json_str(p, "host"));
         print_table_cell(t, json_str(p, "state"));
@@ -138,8 +138,7 @@ static void add_update(struct describe *d, const cJSON *spec)
 
     if (!strategy)
         return;
-    json_each(item, update)
-    {
+    json_each (item, update) {
         if (streq(item->string, "strategy"))
             continue;
         _cleanup_free_ char *value = cJSON_IsString(item) ? xstrdup(item->valuestring) : json_print(item);
@@ -159,16 +158,19 @@ static void describe_workload(struct describe *d, const cJSON *o, bool actor)
     describe_opt(d, 0, "Pull Secret", json_str(spec, "imagePullSecret"));
     if (streq(json_str_or(spec, "placement.mode", "Spread"), "Daemon"))
         describe_kv(d, 0, "Replicas", "one on each matching host | %lld placed | %lld ready | %lld updated",
-                    (long long)json_int(status, "replicas", 0), (long long)json_int(status, "readyReplicas", 0),
+                    (long long)json_int(status, "replicas", 0),
+                    (long long)json_int(status, "readyReplicas", 0),
                     (long long)json_int(status, "updatedReplicas", 0));
     else
         describe_kv(d, 0, "Replicas", "%lld desired | %lld placed | %lld ready | %lld updated",
                     (long long)json_int(spec, "replicas", 1), (long long)json_int(status, "replicas", 0),
-                    (long long)json_int(status, "readyReplicas", 0), (long long)json_int(status, "updatedReplicas", 0));
+                    (long long)json_int(status, "readyReplicas", 0),
+                    (long long)json_int(status, "updatedReplicas", 0));
     if (actor && json_get(spec, "concurrency"))
         describe_kv(d, 0, "Concurrency", "%lld calls a replica", (long long)json_int(spec, "concurrency", 0));
     describe_opt(d, 0, "Memory Limit", json_str(spec, "limits.memory"));
-    describe_opt(d, 0, actor ? "Component ID" : "Provider ID", json_str(spec, actor ? "componentID" : "providerID"));
+    describe_opt(d, 0, actor ? "Component ID" : "Provider ID",
+                 json_str(spec, actor ? "componentID" : "providerID"));
     add_update(d, spec);
     if (json_bool(spec, "paused", false))
         describe_kv(d, 0, "Paused", "yes: changes are not rolled out");
@@ -194,13 +196,14 @@ static void describe_lattice(struct describe *d, const cJSON *o)
     describe_metadata(d, o);
     describe_kv(d, 0, "Driver", "%s", json_str_or(spec, "driver", "wasmcloud.v1"));
     describe_kv(d, 0, "Lattice ID", "%s", json_str_or(spec, "id", "default"));
-    json_each(s, json_at(spec, "nats.servers")) buf_addf(&servers, "%s%s", servers.len ? ", " : "",
-                                                         cJSON_IsString(s) ? s->valuestring : "?");
+    json_each (s, json_at(spec, "nats.servers"))
+        buf_addf(&servers, "%s%s", servers.len ? ", " : "", cJSON_IsString(s) ? s->valuestring : "?");
     describe_kv(d, 0, "NATS Servers", "%s", servers.len ? buf_str(&servers) : "<none>");
     buf_release(&servers);
     describe_opt(d, 0, "JetStream Domain", json_str(spec, "nats.jetStreamDomain"));
     if (json_str(spec, "nats.credentialsSecret.name"))
-        describe_kv(d, 0, "Credentials", "Secret %s/%s", json_str_or(spec, "nats.credentialsSecret.namespace", "default"),
+        describe_kv(d, 0, "Credentials", "Secret %s/%s",
+                    json_str_or(spec, "nats.credentialsSecret.namespace", "default"),
                     json_str(spec, "nats.credentialsSecret.name"));
     if (json_str(spec, "nats.tlsSecret.name"))
         describe_kv(d, 0, "TLS", "Secret %s/%s", json_str_or(spec, "nats.tlsSecret.namespace", "default"),
@@ -219,8 +222,7 @@ static void describe_lattice(struct describe *d, const cJSON *o)
     describe_head(d, 0, "Topology");
     print_table_row(t, "Key", "Value", "Hosts", "Ready", NULL);
     print_table_row(t, "---", "-----", "-----", "-----", NULL);
-    json_each(row, topology)
-    {
+    json_each (row, topology) {
         print_table_cell(t, json_str(row, "key"));
         print_table_cell(t, json_str(row, "value"));
         print_table_cellf(t, "%lld", (long long)json_int(row, "hosts", 0));
@@ -236,27 +238,28 @@ static int add_running(struct print_table *t, const cJSON *list, const char *kin
     char age[24];
     int n = 0;
 
-    json_each(o, json_get(list, "items")) json_each(p, json_at(o, "status.placements"))
-    {
-        if (!streq(json_str_or(p, "host", ""), host))
-            continue;
-        print_table_cell(t, kind);
-        print_table_cell(t, json_str(o, "metadata.namespace"));
-        print_table_cell(t, json_str(o, "metadata.name"));
-        print_table_cell(t, json_str(p, "state"));
-        print_table_cellf(t, "%lld", (long long)json_int(p, "replicas", 0));
-        print_table_cell(t, describe_age(json_str(p, "since"), age));
-        print_table_cell(t, json_str(p, "image"));
-        print_table_end_row(t);
-        n++;
-    }
+    json_each (o, json_get(list, "items"))
+        json_each (p, json_at(o, "status.placements")) {
+            if (!streq(json_str_or(p, "host", ""), host))
+                continue;
+            print_table_cell(t, kind);
+            print_table_cell(t, json_str(o, "metadata.namespace"));
+            print_table_cell(t, json_str(o, "metadata.name"));
+            print_table_cell(t, json_str(p, "state"));
+            print_table_cellf(t, "%lld", (long long)json_int(p, "replicas", 0));
+            print_table_cell(t, describe_age(json_str(p, "since"), age));
+            print_table_cell(t, json_str(p, "image"));
+            print_table_end_row(t);
+            n++;
+        }
     return n;
 }
 
 static void describe_host(struct describe *d, const cJSON *o, const cJSON *actors, const cJSON *providers)
 {
     _cleanup_table_ struct print_table *t = print_table_new();
-    const cJSON *spec = json_get(o, "spec"), *status = json_get(o, "status"), *resources = json_get(status, "resources");
+    const cJSON *spec = json_get(o, "spec"), *status = json_get(o, "status"),
+                *resources = json_get(status, "resources");
     const char *name = json_str_or(o, "metadata.name", "");
     char age[24];
 
@@ -268,13 +271,14 @@ static void describe_host(struct describe *d, const cJSON *o, const cJSON *actor
     describe_opt(d, 0, "Version", json_str(status, "version"));
     if (json_get(status, "httpPort"))
         describe_kv(d, 0, "HTTP Port", "%lld", (long long)json_int(status, "httpPort", 0));
-    describe_kv(d, 0, "Unschedulable", "%s", json_bool(spec, "unschedulable", false) ? "yes (cordoned)" : "no");
-    json_each(taint, json_get(spec, "taints")) describe_kv(d, 0, "Taint", "%s=%s:%s", json_str_or(taint, "key", ""),
-                                                           json_str_or(taint, "value", ""), json_str_or(taint, "effect", ""));
+    describe_kv(d, 0, "Unschedulable", "%s",
+                json_bool(spec, "unschedulable", false) ? "yes (cordoned)" : "no");
+    json_each (taint, json_get(spec, "taints"))
+        describe_kv(d, 0, "Taint", "%s=%s:%s", json_str_or(taint, "key", ""), json_str_or(taint, "value", ""),
+                    json_str_or(taint, "effect", ""));
     if (json_str(status, "lastSeen"))
         describe_kv(d, 0, "Last Seen", "%s ago", describe_age(json_str(status, "lastSeen"), age));
-    json_each(item, resources)
-    {
+    json_each (item, resources) {
         _cleanup_free_ char *value = cJSON_IsString(item) ? xstrdup(item->valuestring) : json_print(item);
         _cleanup_free_ char *key = xasprintf("Resource %s", item->string);
         describe_kv(d, 0, key, "%s", value);

@@ -1,8 +1,9 @@
 /*
  * `get -w`: the list, then every change, for ever.
  *
- * kube/watch.h reports everything anew after the server has forgotten the history (410). What was printed is remembered per object
- * with its resourceVersion, so that nothing is printed twice then, and an object that vanished in between is printed as deleted.
+ * kube/watch.h reports everything anew after the server has forgotten the history (410). What was printed is
+ * remembered per object with its resourceVersion, so that nothing is printed twice then, and an object that
+ * vanished in between is printed as deleted.
  */
 #include <stdlib.h>
 
@@ -12,7 +13,8 @@
 #include "cli/get.h"
 #include "kube/watch.h"
 
-static const char *const event_names[] = {[KUBE_ADDED] = "ADDED", [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED"};
+static const char *const event_names[] = {
+    [KUBE_ADDED] = "ADDED", [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED"};
 
 struct known {
     char *version;
@@ -216,7 +218,8 @@ static void on_synced(void *arg)
     cmd_flush();
 }
 
-/* A server that cannot be asked at all is an error; once the list was there, we come back to it by ourselves and say so. */
+/* A server that cannot be asked at all is an error; once the list was there, we come back to it by ourselves
+ * and say so. */
 static void on_state(void *arg, const struct err *e)
 {
     struct source *s = arg;
@@ -272,7 +275,8 @@ static int start_source(struct watching *w, struct source *s, bool with_kind, st
     return 0;
 }
 
-int get_watch(struct cmd_ctx *c, const struct get_options *o, const struct cli_targets *targets, struct err **err)
+int get_watch(struct cmd_ctx *c, const struct get_options *o, const struct cli_targets *targets,
+              struct err **err)
 {
     struct watching w = {.c = c, .o = o, .nsources = targets->len};
     int r = 0;

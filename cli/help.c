@@ -8,14 +8,13 @@
 enum { HELP_COLUMNS = 100, HELP_INDENT = 2, HELP_TEXT_COLUMN_MAX = 34 };
 
 static const char *const group_titles[CMD_GROUPS] = {
-    [CMD_GROUP_BASIC] = "Basic Commands",
-    [CMD_GROUP_WATCH] = "Watching and Waiting",
-    [CMD_GROUP_CLUSTER] = "Cluster Commands",
-    [CMD_GROUP_DEV] = "Local Environment",
+    [CMD_GROUP_BASIC] = "Basic Commands",     [CMD_GROUP_WATCH] = "Watching and Waiting",
+    [CMD_GROUP_CLUSTER] = "Cluster Commands", [CMD_GROUP_DEV] = "Local Environment",
     [CMD_GROUP_OTHER] = "Other Commands",
 };
 
-/* Words of text, broken at HELP_COLUMNS, following lines indented by `column`; the first line starts at column. */
+/* Words of text, broken at HELP_COLUMNS, following lines indented by `column`; the first line starts at
+ * column. */
 static void add_wrapped(struct buf *out, const char *text, size_t column)
 {
     size_t at = column;
@@ -93,8 +92,9 @@ void help_options(struct buf *out, const struct cmd_opt *opts)
         if (o->hidden)
             continue;
         title = option_title(o);
-        text = o->def && !streq(o->def, "0") && !streq(o->def, "false") ? xasprintf("%s (default %s)", o->help, o->def)
-                                                                       : xstrdup(o->help);
+        text = o->def && !streq(o->def, "0") && !streq(o->def, "false")
+                   ? xasprintf("%s (default %s)", o->help, o->def)
+                   : xstrdup(o->help);
         buf_fill(out, ' ', HELP_INDENT);
         buf_adds(out, title);
         size_t at = HELP_INDENT + str_width(title);
@@ -177,7 +177,9 @@ void help_program(struct buf *out, const char *program, const struct cmd_entry *
         add_commands(out, table, group);
     }
     buf_addf(out, "\nUsage:\n  %s COMMAND [options]\n", program);
-    buf_addf(out, "\nUse \"%s COMMAND --help\" for more about a command, \"%s options\" for the options of all commands.\n",
+    buf_addf(out,
+             "\nUse \"%s COMMAND --help\" for more about a command, \"%s options\" for the options of all "
+             "commands.\n",
              program, program);
 }
 

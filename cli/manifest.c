@@ -52,7 +52,8 @@ static int check_object(const cJSON *o, const char *name, unsigned line, struct 
 }
 
 /* Takes o. */
-static int add_object(struct manifests *m, cJSON *o, const char *name, unsigned line, int depth, struct err **err)
+static int add_object(struct manifests *m, cJSON *o, const char *name, unsigned line, int depth,
+                      struct err **err)
 {
     _cleanup_json_ cJSON *object = o;
     int r = check_object(object, name, line, err);
@@ -130,7 +131,8 @@ static int load_folder(struct cmd_ctx *c, struct manifests *m, const char *path,
     if (n < 0)
         return err_set_os(err, errno, "cannot read the folder %s", path);
     for (int i = 0; i < n; i++) {
-        _cleanup_free_ char *child = xasprintf("%s%s%s", path, str_ends(path, "/") ? "" : "/", entries[i]->d_name);
+        _cleanup_free_ char *child =
+            xasprintf("%s%s%s", path, str_ends(path, "/") ? "" : "/", entries[i]->d_name);
         struct err *e = NULL;
         struct stat st;
         int r = 0;
@@ -153,7 +155,8 @@ static int load_folder(struct cmd_ctx *c, struct manifests *m, const char *path,
     return 0;
 }
 
-static int load_path(struct cmd_ctx *c, struct manifests *m, const char *path, bool recursive, struct err **err)
+static int load_path(struct cmd_ctx *c, struct manifests *m, const char *path, bool recursive,
+                     struct err **err)
 {
     struct stat st;
     size_t files = 0;
@@ -161,8 +164,9 @@ static int load_path(struct cmd_ctx *c, struct manifests *m, const char *path, b
     if (streq(path, "-"))
         return load_file(m, path, err);
     if (str_starts(path, "http://") || str_starts(path, "https://"))
-        return err_set(err, ERR_UNSUPPORTED, "%s: addresses are not read; fetch it first: curl -fsSL %s | %s %s -f -", path,
-                       path, c->program, c->entry->name);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s: addresses are not read; fetch it first: curl -fsSL %s | %s %s -f -", path, path,
+                       c->program, c->entry->name);
     if (stat(path, &st) < 0) {
         if (errno == ENOENT)
             return err_set(err, ERR_NOT_FOUND, "the path \"%s\" does not exist", path);
@@ -172,7 +176,8 @@ static int load_path(struct cmd_ctx *c, struct manifests *m, const char *path, b
         return load_file(m, path, err);
     int r = load_folder(c, m, path, recursive, 0, &files, err);
     if (r == 0 && files == 0)
-        return err_set(err, ERR_NOT_FOUND, "error reading [%s]: recognized file extensions are [.json .yaml .yml]", path);
+        return err_set(err, ERR_NOT_FOUND,
+                       "error reading [%s]: recognized file extensions are [.json .yaml .yml]", path);
     return r;
 }
 
@@ -247,7 +252,8 @@ int manifest_resolve(struct cmd_ctx *c, const struct manifests *all, struct mani
         if (r == 0)
             r = kube_find_kind(client, api_version, kind, &found, err);
         if (r < 0)
-            return err_wrap(err, "resource mapping not found for name: \"%s\" from \"%s\"", manifest_name(m), m->source);
+            return err_wrap(err, "resource mapping not found for name: \"%s\" from \"%s\"", manifest_name(m),
+                            m->source);
     }
     if (!found->namespaced) {
         json_del(m->object, "metadata.namespace");
@@ -255,7 +261,8 @@ int manifest_resolve(struct cmd_ctx *c, const struct manifests *all, struct mani
         json_set_str(m->object, "metadata.namespace", cmd_namespace(c));
     } else if (!str_empty(c->globals.namespace) && !streq(c->globals.namespace, namespace)) {
         return err_set(err, ERR_INVALID,
-                       "the namespace from the provided object \"%s\" does not match the namespace \"%s\". You must pass "
+                       "the namespace from the provided object \"%s\" does not match the namespace \"%s\". "
+                       "You must pass "
                        "'--namespace=%s' to perform this operation.",
                        namespace, c->globals.namespace, namespace);
     }

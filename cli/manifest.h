@@ -11,8 +11,8 @@ enum { MANIFEST_MAX_FILE = 64 * 1024 * 1024, MANIFEST_MAX_DEPTH = 32 };
 
 struct manifest {
     cJSON *object;
-    char *source;  /* file as given, "STDIN" for "-" */
-    unsigned line; /* first line of the document */
+    char *source;                         /* file as given, "STDIN" for "-" */
+    unsigned line;                        /* first line of the document */
     const struct kube_resource *resource; /* after manifest_resolve() */
     struct kube_resource *own_resource;   /* resource, when it was read from a CRD of the set */
 };
@@ -23,15 +23,15 @@ struct manifests {
 void manifests_release(struct manifests *m);
 #define _cleanup_manifests_ _cleanup_(manifests_release)
 
-/* Reads all files (NULL-ended; "-" is standard input; folders give their .json, .yaml and .yml files by name, with `recursive`
- * also those of folders below). Lists are taken apart. A file that cannot be read or parsed gives nothing and is reported by
- * cmd_report(); the others are read on. */
+/* Reads all files (NULL-ended; "-" is standard input; folders give their .json, .yaml and .yml files by name,
+ * with `recursive` also those of folders below). Lists are taken apart. A file that cannot be read or parsed
+ * gives nothing and is reported by cmd_report(); the others are read on. */
 void manifests_load(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *ret);
 /* One text; name is used in messages. */
 int manifests_parse(struct manifests *m, const char *text, size_t len, const char *name, struct err **err);
 
-/* Finds the kind (first among the CRDs of the set, which the server may not know yet) and settles the namespace: the object's,
- * else the one of the command; ERR_INVALID when the object names another than -n. */
+/* Finds the kind (first among the CRDs of the set, which the server may not know yet) and settles the
+ * namespace: the object's, else the one of the command; ERR_INVALID when the object names another than -n. */
 int manifest_resolve(struct cmd_ctx *c, const struct manifests *all, struct manifest *m, struct err **err);
 
 /* The objects of files as targets. keep holds what the targets point to: release it after them. */

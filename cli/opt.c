@@ -6,12 +6,13 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 
-static const struct cmd_opt *find(const struct opt_group *groups, size_t ngroups, const char *name, size_t len, char letter,
-                                  void **ret_base)
+static const struct cmd_opt *find(const struct opt_group *groups, size_t ngroups, const char *name,
+                                  size_t len, char letter, void **ret_base)
 {
     for (size_t g = 0; g < ngroups; g++)
         for (const struct cmd_opt *o = groups[g].opts; o && o->type != OPT_END; o++) {
-            bool hit = letter ? o->letter == letter : strncmp(o->name, name, len) == 0 && o->name[len] == '\0';
+            bool hit =
+                letter ? o->letter == letter : strncmp(o->name, name, len) == 0 && o->name[len] == '\0';
             if (hit) {
                 *ret_base = groups[g].base;
                 return o;
@@ -232,8 +233,8 @@ static int read_short(struct reader *r, const char *word, struct err **err)
     return 0;
 }
 
-int opt_parse(const struct opt_group *groups, size_t ngroups, int argc, char **argv, char **args, int *ret_nargs,
-              char ***given, struct err **err)
+int opt_parse(const struct opt_group *groups, size_t ngroups, int argc, char **argv, char **args,
+              int *ret_nargs, char ***given, struct err **err)
 {
     struct reader r = {groups, ngroups, argc, 0, argv, given};
     int nargs = 0;

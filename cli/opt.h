@@ -15,15 +15,16 @@ enum { OPT_MAX_GROUPS = 2 };
 /* Writes the defaults. A default that does not parse is a mistake in the table: aborts. */
 void opt_defaults(const struct opt_group *groups, size_t ngroups);
 
-/* Reads argv[0..argc). Positional arguments go to args (room for argc + 1, NULL-ended, borrowed); names of given options are
- * appended to *given. Messages are pflag's ("unknown flag: --x"). */
-int opt_parse(const struct opt_group *groups, size_t ngroups, int argc, char **argv, char **args, int *ret_nargs,
-              char ***given, struct err **err);
+/* Reads argv[0..argc). Positional arguments go to args (room for argc + 1, NULL-ended, borrowed); names of
+ * given options are appended to *given. Messages are pflag's ("unknown flag: --x"). */
+int opt_parse(const struct opt_group *groups, size_t ngroups, int argc, char **argv, char **args,
+              int *ret_nargs, char ***given, struct err **err);
 
 /* Frees what the lists hold. */
 void opt_release(const struct opt_group *groups, size_t ngroups);
 
-/* Whether the word (an option as typed) takes the next word as its value, by these groups; unknown ones do not. */
+/* Whether the word (an option as typed) takes the next word as its value, by these groups; unknown ones do
+ * not. */
 bool opt_takes_next(const struct opt_group *groups, size_t ngroups, const char *word);
 
 #endif

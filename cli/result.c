@@ -17,7 +17,8 @@ void cli_write_query(struct buf *query, enum cli_dry_run dry_run, int validate)
         cli_query_add(query, "dryRun", "All");
 }
 
-void cli_result(struct cli_results *results, const struct kube_resource *r, const cJSON *object, const char *verb)
+void cli_result(struct cli_results *results, const struct kube_resource *r, const cJSON *object,
+                const char *verb)
 {
     static const char *const suffixes[] = {"", " (dry run)", " (server dry run)"};
     _cleanup_free_ char *kind = NULL, *name = NULL;

@@ -16,7 +16,8 @@ void cli_targets_release(struct cli_targets *t)
     *t = (struct cli_targets){0};
 }
 
-void cli_targets_add(struct cli_targets *t, const struct kube_resource *resource, const char *namespace, const char *name)
+void cli_targets_add(struct cli_targets *t, const struct kube_resource *resource, const char *namespace,
+                     const char *name)
 {
     t->items = xreallocarray(t->items, t->len + 1, sizeof(*t->items));
     t->items[t->len++] = (struct cli_target){resource, xstrdup_null(name), xstrdup_null(namespace)};
@@ -34,7 +35,8 @@ const char *cli_namespace_for(const struct cmd_ctx *c, const struct kube_resourc
 
 char *cli_target_text(const struct kube_resource *r, const char *name)
 {
-    return *r->group ? xasprintf("%s.%s/%s", r->resource, r->group, name) : xasprintf("%s/%s", r->resource, name);
+    return *r->group ? xasprintf("%s.%s/%s", r->resource, r->group, name)
+                     : xasprintf("%s/%s", r->resource, name);
 }
 
 void cli_query_add(struct buf *query, const char *key, const char *value)
@@ -97,8 +99,9 @@ int cli_explain_missing(struct cmd_ctx *c, const struct kube_resource *resource,
     const char *hint = streq(resource->group, "wasmctl.dev") ? c->program : NULL;
     err_free(*err);
     *err = NULL;
-    return err_set(err, ERR_NOT_FOUND, "the server doesn't have a resource type \"%s\"%s%s%s", resource->resource,
-                   hint ? "; install the kinds of wasmctl first: " : "", hint ? hint : "", hint ? " install --crds" : "");
+    return err_set(err, ERR_NOT_FOUND, "the server doesn't have a resource type \"%s\"%s%s%s",
+                   resource->resource, hint ? "; install the kinds of wasmctl first: " : "", hint ? hint : "",
+                   hint ? " install --crds" : "");
 }
 
 void cli_complete_item(cJSON *item, const struct kube_resource *r)
@@ -142,17 +145,18 @@ static int add_word(struct cmd_ctx *c, const struct cli_target_options *o, const
     return 0;
 }
 
-static int add_slash_form(struct cmd_ctx *c, const struct cli_target_options *o, char **argv, struct cli_targets *t,
-                          struct err **err)
+static int add_slash_form(struct cmd_ctx *c, const struct cli_target_options *o, char **argv,
+                          struct cli_targets *t, struct err **err)
 {
     for (; *argv; argv++) {
         const char *slash = strchr(*argv, '/');
         if (!slash)
-            return cmd_usage(c, err,
-                             "there is no need to specify a resource type as a separate argument when passing arguments "
-                             "in resource/name form (e.g. '%s %s resource/<resource_name>' instead of '%s %s resource "
-                             "resource/<resource_name>')",
-                             c->program, o->verb, c->program, o->verb);
+            return cmd_usage(
+                c, err,
+                "there is no need to specify a resource type as a separate argument when passing arguments "
+                "in resource/name form (e.g. '%s %s resource/<resource_name>' instead of '%s %s resource "
+                "resource/<resource_name>')",
+                c->program, o->verb, c->program, o->verb);
         if (strchr(slash + 1, '/'))
             return cmd_usage(c, err, "arguments in resource/name form may not have more than one slash");
         _cleanup_free_ char *kind = xstrndup(*argv, (size_t)(slash - *argv));
@@ -165,7 +169,8 @@ static int add_slash_form(struct cmd_ctx *c, const struct cli_target_options *o,
     return 0;
 }
 
-static int parse_targets(struct cmd_ctx *c, const struct cli_target_options *o, struct cli_targets *t, struct err **err)
+static int parse_targets(struct cmd_ctx *c, const struct cli_target_options *o, struct cli_targets *t,
+                         struct err **err)
 {
     _cleanup_strv_ char **kinds = NULL;
     bool slashes = false;

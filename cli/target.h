@@ -1,4 +1,5 @@
-/* What a command acts on, read from its arguments as kubectl reads them: `KIND[,KIND] [NAME...]`, `KIND/NAME ...`, categories
+/* What a command acts on, read from its arguments as kubectl reads them: `KIND[,KIND] [NAME...]`, `KIND/NAME
+ * ...`, categories
  * ("all", "wasm"). */
 #ifndef WASMCTL_CLI_TARGET_H
 #define WASMCTL_CLI_TARGET_H
@@ -30,7 +31,8 @@ struct cli_target_options {
 /* Kinds that are not built in are looked up on the server (c->client is made then). */
 int cli_targets_parse(struct cmd_ctx *c, const struct cli_target_options *options, struct cli_targets *ret,
                       struct err **err);
-void cli_targets_add(struct cli_targets *t, const struct kube_resource *resource, const char *namespace, const char *name);
+void cli_targets_add(struct cli_targets *t, const struct kube_resource *resource, const char *namespace,
+                     const char *name);
 
 /* "default" for a namespaced kind without -A, NULL otherwise. */
 const char *cli_namespace_for(const struct cmd_ctx *c, const struct kube_resource *r, bool all_namespaces);
@@ -49,20 +51,20 @@ struct cli_request {
 };
 int cli_request(struct cmd_ctx *c, const struct cli_request *request, cJSON **ret, struct err **err);
 
-/* What cli_request() does with a failure: a server that does not know one of our kinds answers 404 for the path; says so, and how to
- * install the kind. Returns r. */
+/* What cli_request() does with a failure: a server that does not know one of our kinds answers 404 for the
+ * path; says so, and how to install the kind. Returns r. */
 int cli_explain_missing(struct cmd_ctx *c, const struct kube_resource *resource, int r, struct err **err);
 
-/* A 404 that names no object, in kubectl's words: "the server could not find the requested resource". Returns the code of *err. */
+/* A 404 that names no object, in kubectl's words: "the server could not find the requested resource". Returns
+ * the code of *err. */
 int cli_explain_path(struct err **err);
 
 /* Lists hold items without kind and apiVersion: puts them in. */
 void cli_complete_item(cJSON *item, const struct kube_resource *r);
 
 /* Metadata only, for commands that need no more than names. */
-#define CLI_AS_METADATA                                                                                              \
-    "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
-#define CLI_AS_METADATA_LIST                                                                                         \
+#define CLI_AS_METADATA "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
+#define CLI_AS_METADATA_LIST                                                                                 \
     "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 
 #endif

@@ -65,7 +65,7 @@ class Describe(CliTest):
         self.api.on("GET", EVENTS, Answer(listing(kind="EventList")))
         got = self.run_cli("describe", "configmap", "c")
         self.assertEqual("Name:         c\nNamespace:    default\nLabels:       a=b\nAnnotations:  <none>\nAPI Version:  v1\n"
-                         "Kind:         ConfigMap\nMetadata:\nData:\n  List:\n    p\n    q\n  Some Key:  x\nEvents:      <none>\n", got.out)
+                         "Kind:         ConfigMap\nMetadata:\nData:\n  List:\n    p\n    q\n  Some Key:  x\nEvents:  <none>\n", got.out)
 
     def test_missing(self):
         self.api.on("GET", ACTORS + "/b", not_found("wasmactors.wasmctl.dev", "b"))

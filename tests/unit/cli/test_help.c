@@ -37,34 +37,35 @@ static const struct cmd_entry play = {
 static const struct cmd_entry hidden = {.name = "hidden", .group = CMD_GROUP_HIDDEN, .brief = "Hidden"};
 static const struct cmd_entry stop = {.name = "stop-all", .group = CMD_GROUP_OTHER, .brief = "Stop"};
 static const struct cmd_entry *const table[] = {&play, &hidden, &stop, NULL};
-static const struct cmd_entry group = {.name = "group", .group = CMD_GROUP_DEV, .brief = "A group", .subs = table};
+static const struct cmd_entry group = {
+    .name = "group", .group = CMD_GROUP_DEV, .brief = "A group", .subs = table};
 
 static void command_page(void **state _unused_)
 {
     _cleanup_buf_ struct buf out = BUF_INIT;
 
     help_command(&out, "kubectl wasm", "kubectl wasm play", &play);
-    assert_string_equal(buf_str(&out),
-                        "Play something\n"
-                        "\n"
-                        "Aliases:\n"
-                        "  play, p\n"
-                        "\n"
-                        "Examples:\n"
-                        "  kubectl wasm play x\n"
-                        "  # 100 %\n"
-                        "  kubectl wasm play y\n"
-                        "\n"
-                        "Options:\n"
-                        "  -A, --all          Everything\n"
-                        "      --mode a|b     How (default b)\n"
-                        "  -w, --where PLACE  A text that is long enough to need a second line because it goes on and on and on\n"
-                        "                     and on and on\n"
-                        "\n"
-                        "Usage:\n"
-                        "  kubectl wasm play NAME [options]\n"
-                        "\n"
-                        "Use \"kubectl wasm options\" for the options of all commands.\n");
+    assert_string_equal(buf_str(&out), "Play something\n"
+                                       "\n"
+                                       "Aliases:\n"
+                                       "  play, p\n"
+                                       "\n"
+                                       "Examples:\n"
+                                       "  kubectl wasm play x\n"
+                                       "  # 100 %\n"
+                                       "  kubectl wasm play y\n"
+                                       "\n"
+                                       "Options:\n"
+                                       "  -A, --all          Everything\n"
+                                       "      --mode a|b     How (default b)\n"
+                                       "  -w, --where PLACE  A text that is long enough to need a second "
+                                       "line because it goes on and on and\n"
+                                       "                     on and on and on\n"
+                                       "\n"
+                                       "Usage:\n"
+                                       "  kubectl wasm play NAME [options]\n"
+                                       "\n"
+                                       "Use \"kubectl wasm options\" for the options of all commands.\n");
 }
 
 static void program_page(void **state _unused_)

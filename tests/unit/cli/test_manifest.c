@@ -39,7 +39,8 @@ static void lists_are_taken_apart(void **state _unused_)
 
 static void objects_without_kind_are_refused_as_a_whole(void **state _unused_)
 {
-    const char *text = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n---\napiVersion: v1\nmetadata: {name: b}\n";
+    const char *text =
+        "kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n---\napiVersion: v1\nmetadata: {name: b}\n";
     _cleanup_manifests_ struct manifests m = {0};
     _cleanup_err_ struct err *err = NULL;
 
@@ -66,11 +67,14 @@ static void conflicts_are_explained(void **state _unused_)
     struct err e = {
         .code = ERR_CONFLICT,
         .http = 409,
-        .details = (char *)"{\"kind\":\"Status\",\"details\":{\"causes\":["
-                           "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"kubectl-edit\\\" using v1\","
-                           "\"field\":\".spec.replicas\"},"
-                           "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"argo\\\" using v1\","
-                           "\"field\":\".spec.image\"}]}}",
+        .details =
+            (char
+                 *)"{\"kind\":\"Status\",\"details\":{\"causes\":["
+                   "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"kubectl-edit\\\" "
+                   "using v1\","
+                   "\"field\":\".spec.replicas\"},"
+                   "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"argo\\\" using v1\","
+                   "\"field\":\".spec.image\"}]}}",
     };
     _cleanup_free_ char *text = apply_conflict_text(&e);
 

@@ -69,7 +69,7 @@ static void parsed_free(struct parsed *p)
 }
 DEFINE_CLEANUP(struct parsed *, parsed_free)
 #define PARSE(...) _cleanup_(parsed_freep) struct parsed *p = parse(__VA_ARGS__, (char *)NULL)
-#define W(s) ((char *)(s))
+#define W(s)       ((char *)(s))
 
 static void defaults(void **state _unused_)
 {
@@ -171,13 +171,16 @@ static void errors_in_pflags_words(void **state _unused_)
     expect_error("flag needs an argument: 'o' in -Ao", parse(W("-Ao"), NULL));
     expect_error("bad flag syntax: --=x", parse(W("--=x"), NULL));
     expect_error("bad flag syntax: ---x", parse(W("---x"), NULL));
-    expect_error("invalid argument \"maybe\" for \"-A, --all\" flag: must be true or false", parse(W("--all=maybe"), NULL));
+    expect_error("invalid argument \"maybe\" for \"-A, --all\" flag: must be true or false",
+                 parse(W("--all=maybe"), NULL));
     expect_error("invalid argument \"x\" for \"-c, --count\" flag: must be a whole number from 0 to 100",
                  parse(W("-cx"), NULL));
     expect_error("invalid argument \"101\" for \"-c, --count\" flag: must be a whole number from 0 to 100",
                  parse(W("-c"), W("101"), NULL));
-    expect_error("invalid argument \"-5s\" for \"--timeout\" flag: must not be negative", parse(W("--timeout=-5s"), NULL));
-    expect_error("invalid argument \"5 s\" for \"--timeout\" flag: must be a duration with a unit, like 500ms, 30s or 1h30m",
+    expect_error("invalid argument \"-5s\" for \"--timeout\" flag: must not be negative",
+                 parse(W("--timeout=-5s"), NULL));
+    expect_error("invalid argument \"5 s\" for \"--timeout\" flag: must be a duration with a unit, like "
+                 "500ms, 30s or 1h30m",
                  parse(W("--timeout=5 s"), NULL));
     expect_error("invalid argument \"all\" for \"-m, --mode\" flag: must be one of none, client, server",
                  parse(W("-m=all"), NULL));

@@ -28,8 +28,9 @@ static void formats(void **state _unused_)
     assert_int_equal(print_format_parse("yaml", &f, NULL), 0);
     assert_int_equal(f, PRINT_YAML);
     assert_int_equal(print_format_parse("xml", &f, &err), ERR_INVALID);
-    assert_string_equal(err_text(err), "unable to match a printer suitable for the output format \"xml\", allowed formats "
-                                       "are: json,name,wide,yaml");
+    assert_string_equal(err_text(err),
+                        "unable to match a printer suitable for the output format \"xml\", allowed formats "
+                        "are: json,name,wide,yaml");
     assert_int_equal(f, PRINT_YAML);
 }
 
@@ -71,8 +72,9 @@ static void lists_wrap_and_lose_managed_fields(void **state _unused_)
     print_drop_managed_fields(list);
     print_sort_members(list);
     text = json_print(list);
-    assert_string_equal(text, "{\"apiVersion\":\"v1\",\"items\":[{\"metadata\":{\"name\":\"a\"}}],\"kind\":\"List\","
-                              "\"metadata\":{\"resourceVersion\":\"\"}}");
+    assert_string_equal(
+        text, "{\"apiVersion\":\"v1\",\"items\":[{\"metadata\":{\"name\":\"a\"}}],\"kind\":\"List\","
+              "\"metadata\":{\"resourceVersion\":\"\"}}");
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -85,9 +86,11 @@ static const char table_json[] =
     "{\"name\":\"Ready\",\"type\":\"integer\",\"format\":\"\",\"priority\":0},"
     "{\"name\":\"Image\",\"type\":\"string\",\"format\":\"\",\"priority\":1},"
     "{\"name\":\"Age\",\"type\":\"date\",\"format\":\"\",\"priority\":0}],\"rows\":["
-    "{\"cells\":[\"hello\",2,\"ghcr.io/x:1\",\"5m\"],\"object\":{\"metadata\":{\"name\":\"hello\",\"namespace\":\"a\","
+    "{\"cells\":[\"hello\",2,\"ghcr.io/"
+    "x:1\",\"5m\"],\"object\":{\"metadata\":{\"name\":\"hello\",\"namespace\":\"a\","
     "\"labels\":{\"tier\":\"web\",\"app\":\"x\"}}}},"
-    "{\"cells\":[\"todo\",null,\"ghcr.io/y:1\",\"6m\"],\"object\":{\"metadata\":{\"name\":\"todo\",\"namespace\":\"b\"}}}]}";
+    "{\"cells\":[\"todo\",null,\"ghcr.io/"
+    "y:1\",\"6m\"],\"object\":{\"metadata\":{\"name\":\"todo\",\"namespace\":\"b\"}}}]}";
 
 static void print_with(const struct print_server_table_options *options, const char *json, const char *event,
                        const char *expected)
@@ -130,7 +133,8 @@ static void server_table_extra_columns(void **state _unused_)
 
 static void header_comes_once_and_columns_stay(void **state _unused_)
 {
-    const char *later = "{\"kind\":\"Table\",\"columnDefinitions\":null,\"rows\":[{\"cells\":[\"x\",1,\"i\",\"1s\"]}]}";
+    const char *later =
+        "{\"kind\":\"Table\",\"columnDefinitions\":null,\"rows\":[{\"cells\":[\"x\",1,\"i\",\"1s\"]}]}";
     const char *empty = "{\"kind\":\"Table\",\"columnDefinitions\":[{\"name\":\"Name\"}],\"rows\":[]}";
     const struct print_server_table_options options = {0};
     _cleanup_(print_server_table_freep) struct print_server_table *t = print_server_table_new(&options);
@@ -156,7 +160,8 @@ static void servers_without_tables(void **state _unused_)
 {
     time_pin(INT64_C(1767323045) * 1000000000); /* 2026-01-02T03:04:05Z */
     print_with(&(struct print_server_table_options){0},
-               "{\"kind\":\"XList\",\"items\":[{\"metadata\":{\"name\":\"a\",\"creationTimestamp\":\"2026-01-02T03:03:05Z\"}},"
+               "{\"kind\":\"XList\",\"items\":[{\"metadata\":{\"name\":\"a\",\"creationTimestamp\":\"2026-01-"
+               "02T03:03:05Z\"}},"
                "{\"metadata\":{\"name\":\"b\"}}]}",
                NULL, "NAME   AGE\na      60s\nb      <unknown>\n");
     time_pin(0);
