@@ -325,7 +325,7 @@ static void status_tails(struct buf *out, const cJSON *children)
     {
         if (!streq(json_str_or(child, "state", ""), "crashed"))
             continue;
-        buf_addf(out, "\n%s has ended by itself; the end of %s:\n", json_str_or(child, "name", ""), json_str_or(child, "log", ""));
+        buf_addf(out, "\n%s has ended; the end of %s:\n", json_str_or(child, "name", ""), json_str_or(child, "log", ""));
         json_each(line, json_get(child, "logTail")) buf_addf(out, "  %s\n", line->valuestring);
     }
 }

@@ -13,7 +13,7 @@ enum { SEED_TIMEOUT_MS = 10 * 1000, SEED_MAX = 4096, ID_LEN = 56 };
 
 static const struct dev_kind_spec specs[DEV_KINDS] = {
     [DEV_ETCD] = {.name = "etcd", .part = "etcd", .program = "etcd", .ports = {"client"},
-                  .ready_path = "/health", .stop_stage = 4, .stop_ms = 5000},
+                  .ready_path = "/health", .stop_stage = 4, .stop_ms = 3000},
     [DEV_NATS] = {.name = "nats", .part = "nats-server", .program = "nats-server", .ports = {"client", "monitor"},
                   .ready_port = 1, .ready_path = "/healthz?js-enabled-only=true", .stop_stage = 2, .stop_ms = 5000},
     [DEV_APISERVER] = {.name = "apiserver", .part = "kube-apiserver", .program = "kube-apiserver", .ports = {"https"},

@@ -313,8 +313,12 @@ int dev_up(struct dev_env *e, const struct dev_up_options *o, struct err **err)
 
     if (r == 0 && is_stale(e))
         r = clean_stale(e, err);
-    if (r == 0)
+    if (r == 0) {
         r = plan(e, o, err);
+        /* Nothing was started: one that could not even be planned leaves nothing behind. */
+        if (r < 0 && !e->exists)
+            file_remove_tree(e->dir, NULL);
+    }
     if (r == 0)
         r = start_all(e, o, err);
     dev_ports_release(&e->reserved);
