@@ -7,13 +7,14 @@
 #include "cli/await.h"
 #include "cli/target.h"
 
-/* "conflict with \"kubectl-edit\" with subresource \"status\" using v1" -> kubectl-edit; caller frees. */
-static char *manager_of(const char *message)
+/* The quoted word after `intro`, NULL if there is none; caller frees. */
+static char *quoted_after(const char *message, const char *intro)
 {
-    const char *start = strchr(message, '"');
-    const char *end = start ? strchr(start + 1, '"') : NULL;
+    const char *at = strstr(message, intro);
+    const char *start = at ? at + strlen(intro) : NULL;
+    const char *end = start ? strchr(start, '"') : NULL;
 
-    return end ? xstrndup(start + 1, (size_t)(end - start - 1)) : xstrdup("another manager");
+    return end ? xstrndup(start, (size_t)(end - start)) : NULL;
 }
 
 char *apply_conflict_text(const struct err *e)
@@ -28,8 +29,12 @@ char *apply_conflict_text(const struct err *e)
     json_each (cause, json_at(status, "details.causes")) {
         if (!streq(json_str_or(cause, "reason", ""), "FieldManagerConflict"))
             continue;
-        _cleanup_free_ char *manager = manager_of(json_str_or(cause, "message", ""));
-        buf_addf(&out, "  %s is managed by \"%s\"\n", json_str_or(cause, "field", "a field"), manager);
+        /* conflict with "kubectl" with subresource "scale" using v1 */
+        const char *message = json_str_or(cause, "message", "");
+        _cleanup_free_ char *manager = quoted_after(message, "conflict with \"");
+        _cleanup_free_ char *sub = quoted_after(message, "with subresource \"");
+        buf_addf(&out, "  %s is managed by \"%s\"%s%s\n", json_str_or(cause, "field", "a field"),
+                 manager ? manager : "another manager", sub ? " through " : "", sub ? sub : "");
         n++;
     }
     if (n == 0) {
@@ -128,7 +133,11 @@ void apply_all(struct cmd_ctx *c, struct manifests *set, const struct apply_how 
 {
     for (size_t i = 0; i < set->len; i++) {
         struct err *e = NULL;
-        if (apply_one(c, set, &set->items[i], how, results, &e) < 0)
-            cmd_report(c, &e);
+        if (apply_one(c, set, &set->items[i], how, results, &e) == 0)
+            continue;
+        bool over = cmd_hopeless(e);
+        cmd_report(c, &e);
+        if (over)
+            break;
     }
 }

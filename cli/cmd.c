@@ -149,6 +149,11 @@ void cmd_report(struct cmd_ctx *c, struct err **e)
     c->failed = true;
 }
 
+bool cmd_hopeless(const struct err *e)
+{
+    return e->http == 401 || (!e->http && (e->code == ERR_UNAVAILABLE || e->code == ERR_UNAUTHORIZED));
+}
+
 /* Output */
 
 /* What a program killed by SIGPIPE leaves behind: whoever reads our output has gone, nobody wants to hear

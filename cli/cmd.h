@@ -150,6 +150,9 @@ int cmd_usage(struct cmd_ctx *c, struct err **err, const char *fmt, ...) _printf
 /* Reports an error and goes on (several objects): prints it as kubectl does, takes *e, sets c->failed. */
 void cmd_report(struct cmd_ctx *c, struct err **e);
 
+/* Nothing else will work either: no connection, or not logged in. Commands over several objects stop then. */
+bool cmd_hopeless(const struct err *e);
+
 /* stdout is data, stderr is talk. A closed stdout ends the program quietly (exit 141 as by SIGPIPE).
  * Buffered: cmd_flush() before waiting. */
 void cmd_out(const char *fmt, ...) _printf_(1, 2);

@@ -76,8 +76,12 @@ static int run_create(struct cmd_ctx *c, struct err **err)
         return err_set(err, ERR_INVALID, "no objects passed to create");
     for (size_t i = 0; i < set.len; i++) {
         struct err *e = NULL;
-        if (create_one(c, o, &set, &set.items[i], &results, &e) < 0)
-            cmd_report(c, &e);
+        if (create_one(c, o, &set, &set.items[i], &results, &e) == 0)
+            continue;
+        bool over = cmd_hopeless(e);
+        cmd_report(c, &e);
+        if (over)
+            break;
     }
     cli_results_finish(&results);
     return 0;

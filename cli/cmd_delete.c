@@ -220,10 +220,9 @@ static void wait_for_end(struct deleting *d)
             continue;
         }
         if (r == ERR_TIMEOUT) {
-            _cleanup_free_ char *target = cli_target_text(g->resource, g->name);
             err_free(e);
             e = NULL;
-            err_set(&e, ERR_FAILED, "timed out waiting for the condition on %s", target);
+            err_set(&e, ERR_FAILED, "timed out waiting for the condition on %s/%s", g->resource->resource, g->name);
         }
         cmd_report(d->c, &e);
     }
@@ -298,8 +297,12 @@ static int delete_files(struct deleting *d, struct err **err)
     for (size_t i = 0; i < set.len; i++) {
         const struct manifest *m = &set.items[i];
         struct err *e = NULL;
-        if (delete_one(d, m->resource, manifest_namespace(m), manifest_name(m), &e) < 0)
-            cmd_report(d->c, &e);
+        if (delete_one(d, m->resource, manifest_namespace(m), manifest_name(m), &e) == 0)
+            continue;
+        bool over = cmd_hopeless(e);
+        cmd_report(d->c, &e);
+        if (over)
+            break;
     }
     drop_those_gone(d);
     wait_for_end(d);
@@ -323,8 +326,12 @@ static int delete_targets(struct deleting *d, struct err **err)
         const struct cli_target *t = &targets.items[i];
         struct err *e = NULL;
         r = t->name ? delete_one(d, t->resource, t->namespace, t->name, &e) : delete_list(d, t, &e);
-        if (r < 0)
-            cmd_report(d->c, &e);
+        if (r == 0)
+            continue;
+        bool over = cmd_hopeless(e);
+        cmd_report(d->c, &e);
+        if (over)
+            break;
     }
     drop_those_gone(d);
     wait_for_end(d);

@@ -144,8 +144,12 @@ static int run_describe(struct cmd_ctx *c, struct err **err)
         return r;
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (describe_target(&g, &targets.items[i], &e) < 0)
-            cmd_report(c, &e);
+        if (describe_target(&g, &targets.items[i], &e) == 0)
+            continue;
+        bool over = cmd_hopeless(e);
+        cmd_report(c, &e);
+        if (over)
+            break;
     }
     if (g.done == 0 && !c->failed) {
         bool in_namespace = targets.len && targets.items[0].namespace;

@@ -213,10 +213,13 @@ static void get_all(struct getting *g, const struct cli_targets *targets)
         g->target = &targets->items[i];
         if (get_target(g, &e) == 0)
             continue;
-        if (g->o->ignore_not_found && e->http == 404)
+        if (g->o->ignore_not_found && e->http == 404) {
             err_free(e);
-        else
-            vec_push(&g->errors, e);
+            continue;
+        }
+        vec_push(&g->errors, e);
+        if (cmd_hopeless(e))
+            break;
     }
 }
 

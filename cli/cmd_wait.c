@@ -173,7 +173,7 @@ struct waits {
 
 static int wait_for_one(struct waits *w, const struct cli_target *t, struct err **err)
 {
-    _cleanup_free_ char *target = cli_target_text(t->resource, t->name);
+    _cleanup_free_ char *target = xasprintf("%s/%s", t->resource->resource, t->name);
 
     for (size_t i = 0; i < w->ngoals; i++) {
         struct goal *g = &w->goals[i];
@@ -282,8 +282,12 @@ static int wait_for_all(struct waits *w, struct err **err)
         return err_set(err, ERR_NOT_FOUND, "no matching resources found");
     for (size_t i = 0; i < all.len; i++) {
         struct err *e = NULL;
-        if (wait_for_one(w, &all.items[i], &e) < 0)
-            cmd_report(w->c, &e);
+        if (wait_for_one(w, &all.items[i], &e) == 0)
+            continue;
+        bool over = cmd_hopeless(e);
+        cmd_report(w->c, &e);
+        if (over)
+            break;
     }
     return 0;
 }

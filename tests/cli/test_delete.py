@@ -56,7 +56,7 @@ class Delete(CliTest):
         self.api.on("GET", ACTORS + "/hello", Answer(here))
         self.api.on("GET", ACTORS, actors)
         self.expect("delete wa hello --timeout=100ms", 'wasmactor.wasmctl.dev "hello" deleted from default namespace\n',
-                    "error: timed out waiting for the condition on wasmactors.wasmctl.dev/hello\n", 1)
+                    "error: timed out waiting for the condition on wasmactors/hello\n", 1)
 
     def test_another_object_of_the_name_is_not_waited_for(self):
         other = actor("hello")
@@ -137,7 +137,7 @@ class Wait(CliTest):
     def test_timeout_says_what_was_seen(self):
         self.api.on("GET", ACTORS + "/hello", Answer(self.conditions("False")))
         self.expect("wait --for=condition=Ready wa/hello --timeout=0", code=1,
-                    err="error: condition not met for wasmactors.wasmctl.dev/hello "
+                    err="error: condition not met for wasmactors/hello "
                         "(Ready is False: NoHost: no host matches)\n")
 
     def test_an_old_status_does_not_count(self):

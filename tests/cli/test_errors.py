@@ -87,6 +87,11 @@ class Servers(CliTest):
         path = self.write("down", self.kubeconfig(f"http://127.0.0.1:{port}"))
         self.expect(["get", "wa", "--kubeconfig", path], code=1, err=f"The connection to the server 127.0.0.1:{port} was refused - "
                     "did you specify the right host or port?\n")
+        self.write("two.yaml", "\n---\n".join('{"apiVersion":"v1","kind":"Secret","metadata":{"name":"%s"}}' % n for n in "ab"))
+        for command in (["apply", "-f", "two.yaml"], ["create", "-f", "two.yaml"], ["delete", "-f", "two.yaml"],
+                        ["get", "secret/a", "cm/b"], ["describe", "cm/a", "cm/b"]):
+            got = self.run_cli(*command, "--kubeconfig", path)
+            self.assertEqual(1, got.err.count("refused"), command)
         self.expect(["version", "--kubeconfig", path], "Client Version: v0.1.0\n", f"The connection to the server 127.0.0.1:{port} "
                     "was refused - did you specify the right host or port?\n", 1)
 

@@ -73,7 +73,7 @@ static void conflicts_are_explained(void **state _unused_)
                    "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"kubectl-edit\\\" "
                    "using v1\","
                    "\"field\":\".spec.replicas\"},"
-                   "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"argo\\\" using v1\","
+                   "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"argo\\\" with subresource \\\"scale\\\" using v1\","
                    "\"field\":\".spec.image\"}]}}",
     };
     _cleanup_free_ char *text = apply_conflict_text(&e);
@@ -81,7 +81,7 @@ static void conflicts_are_explained(void **state _unused_)
     assert_non_null(text);
     assert_true(str_starts(text, "Apply failed with 2 conflicts:\n"
                                  "  .spec.replicas is managed by \"kubectl-edit\"\n"
-                                 "  .spec.image is managed by \"argo\"\n"));
+                                 "  .spec.image is managed by \"argo\" through scale\n"));
     assert_non_null(strstr(text, "--force-conflicts"));
     e.http = 404;
     assert_null(apply_conflict_text(&e));
