@@ -10,7 +10,7 @@
 #include "operator/rec.h"
 #include "operator/sweep.h"
 
-enum { LINKS_REFRESH_MS = 60 * 1000, LINKS_RETRY_MS = 5 * 1000 };
+enum { LINKS_REFRESH_MS = 60 * 1000, LINKS_RETRY_MS = 5 * 1000, FIRST_CONNECT_MS = 3000 };
 
 struct op_lattice *op_lattice_get(const struct op *op, const char *name)
 {
@@ -20,6 +20,11 @@ struct op_lattice *op_lattice_get(const struct op *op, const char *name)
 bool op_lattice_usable(const struct op_lattice *l)
 {
     return l && l->lat && l->connected && lat_synced(l->lat);
+}
+
+bool op_lattice_connecting(const struct op_lattice *l)
+{
+    return l && l->lat && !l->ever_connected && loop_now_ms(l->op->loop) - l->opened_ms < FIRST_CONNECT_MS;
 }
 
 const struct op_host *op_lattice_host(const struct op_lattice *l, const char *host_id)
@@ -211,6 +216,7 @@ static void on_connection(void *arg, bool connected, const struct err *err)
     struct op_lattice *l = arg;
 
     l->connected = connected;
+    l->ever_connected = l->ever_connected || connected;
     xstr_replace(&l->disconnected_why, connected ? NULL : err_text(err));
     if (connected)
         log_info("lattice connected", "lattice", l->name, NULL);
@@ -402,6 +408,8 @@ static void try_open(struct op_lattice *l, const struct model_lattice *object)
         return;
     }
     xstr_replace(&l->problem, NULL);
+    l->opened_ms = loop_now_ms(l->op->loop);
+    wq_add_after(l->op->q_lattice, l->name, FIRST_CONNECT_MS + 1);
     if (!l->disconnected_why)
         l->disconnected_why = xstrdup("connecting");
 }

@@ -26,6 +26,8 @@ struct op_lattice {
     char *problem;       /* why it is NULL */
     uint64_t connection_hash;
     bool connected;
+    bool ever_connected;
+    int64_t opened_ms; /* loop clock */
     char *disconnected_why;
     struct map *hosts; /* host id -> struct op_host * */
 
@@ -49,6 +51,8 @@ struct op_lattice *op_lattice_get(const struct op *op, const char *name);
 struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *object);
 void op_lattice_close(struct op *op, const char *name);
 void op_lattice_free(void *l);
+/* The first connection is being made just now: too early to call the lattice disconnected. */
+bool op_lattice_connecting(const struct op_lattice *l);
 /* Connected and every host judged. */
 bool op_lattice_usable(const struct op_lattice *l);
 const struct op_host *op_lattice_host(const struct op_lattice *l, const char *host_id);

@@ -184,6 +184,9 @@ void rec_lattice(void *arg, const char *key)
     struct op_lattice *l = op_lattice_open(op, object);
     if (l->lat)
         op_lattice_relabel(l, object);
-    write_status(op, l, object);
+    /* A restart of the operator does not flip the condition of a lattice that answers in a moment. */
+    bool early = op_lattice_connecting(l) || (l->lat && l->connected && !lat_synced(l->lat));
+    if (!early || !object->conditions.len)
+        write_status(op, l, object);
     wq_done_after(op->q_lattice, key, RTT_WRITE_MS);
 }

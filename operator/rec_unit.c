@@ -6,6 +6,8 @@
 #include "operator/rec.h"
 #include "operator/sources.h"
 
+enum { SYNC_LOOK_MS = 3000 };
+
 static bool any_under_way(const struct op_unit *u)
 {
     for (struct map_iter it = {0}; map_next(u->hosts, &it);)
@@ -44,6 +46,13 @@ static void drop_stale_hosts(struct op_unit *u, const struct op_lattice *l)
     }
 }
 
+/* While the picture is being completed (after a start, a reconnect) the last truth stays in the status. */
+static bool keeps_last_status(const struct view *v)
+{
+    return v->lattice == VIEW_LATTICE_SYNCING && v->w->conditions.len > 0 &&
+           v->w->observed_generation == v->w->meta.generation;
+}
+
 void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
 {
     const struct model_workload *w = op_workload(op, kind, key);
@@ -63,7 +72,10 @@ void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
     view_make(op, w, u, &v);
     plan_unit(&v, &p);
     exec_plan(op, u, &v, &p);
-    status_write(op, u, &v, &p);
+    if (!keeps_last_status(&v))
+        status_write(op, u, &v, &p);
+    if (v.lattice == VIEW_LATTICE_SYNCING && !p.again_ms)
+        p.again_ms = SYNC_LOOK_MS;
     int64_t again =
         p.again_ms > 0 && p.again_ms < op->options->resync_ms ? p.again_ms : op->options->resync_ms;
     plan_release(&p);

@@ -229,6 +229,10 @@ static void read_lattice(struct op *op, struct view *v)
         return;
     }
     struct op_lattice *l = op_lattice_get(op, v->w->lattice);
+    if (op_lattice_connecting(l)) {
+        v->lattice = VIEW_LATTICE_SYNCING;
+        return;
+    }
     if (!l || !l->lat || !l->connected) {
         v->lattice = VIEW_LATTICE_DISCONNECTED;
         v->lattice_why = l && l->problem            ? l->problem
