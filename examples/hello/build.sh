@@ -56,7 +56,7 @@ esac
 # A greeting is part of what the file was made from, so it is kept beside it.
 stamp=$out.greeting
 up_to_date() {
-    [ -s "$out" ] || return 1
+    [ -s "$out" ] && [ -f "$stamp" ] || return 1
     [ "$(cat "$stamp" 2>/dev/null || true)" = "$greeting" ] || return 1
     [ -z "$(find "$here" "$toolchain" -type f \( -name '*.c' -o -name '*.h' -o -name '*.wit' -o -name '*.sh' \
         -o -name '*.mjs' -o -name 'package*.json' \) -newer "$out" 2>/dev/null)" ]
@@ -95,7 +95,7 @@ trap 'exit 130' INT TERM
 install_jco() {
     command -v npm >/dev/null 2>&1 || die 'npm is not there: apt-get install npm'
     echo "installing jco $jco_version (once) into $jco_home"
-    mkdir -p "$cache"
+    mkdir -p "$cache" || die "cannot create $cache"
     work=$(mktemp -d "$cache/jco.XXXXXX") || die "cannot write to $cache"
     cp "$toolchain/package.json" "$toolchain/package-lock.json" "$toolchain/.npmrc" "$toolchain/component.mjs" "$work/"
     # Not npm ci: it insists on the native packages of all platforms, of which none is needed here.
@@ -105,6 +105,8 @@ install_jco() {
     if [ ! -d "$jco" ]; then
         rm -rf "$jco_home"
         mv "$work" "$jco_home" || [ -d "$jco" ] || die "cannot create $jco_home"
+        # mv into a folder that appeared this moment
+        rm -rf "$jco_home/${work##*/}"
     fi
     rm -rf "$work"
     work=''
@@ -127,7 +129,8 @@ node "$jco_home/component.mjs" "$work/module.wasm" hello "$work/component.wasm" 
     die 'the component could not be made (see above)'
 
 # The rename comes last: a half-written file is never taken for a finished one.
+rm -f "$stamp"
 cp "$work/component.wasm" "$out.new"
-printf '%s' "$greeting" >"$stamp"
 mv "$out.new" "$out"
+printf '%s' "$greeting" >"$stamp"
 echo "wrote $out ($(wc -c <"$out" | tr -d ' ') bytes)"
