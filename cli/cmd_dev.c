@@ -9,7 +9,6 @@
 #include "cli/crds.h"
 #include "data/quantity.h"
 #include "dev/dev.h"
-#include "dev/proc.h"
 #include "print/object.h"
 #include "print/table.h"
 
@@ -18,10 +17,15 @@ struct dev_common {
     const char *name;
 };
 
-#define NAME_OPT                                                                                                     \
-    {"name", 0, OPT_STRING, offsetof(struct dev_common, name), "ENV", DEV_DEFAULT_NAME, "Name of the environment"}
-#define TIMEOUT_OPT(type)                                                                                            \
-    {"timeout", 0, OPT_DURATION, offsetof(type, timeout_ns), NULL, "2m", "How long a start may take"}
+#define NAME_OPT                                                                                             \
+    {                                                                                                        \
+        "name", 0, OPT_STRING, offsetof(struct dev_common, name), "ENV", DEV_DEFAULT_NAME,                   \
+            "Name of the environment"                                                                        \
+    }
+#define TIMEOUT_OPT(type)                                                                                    \
+    {                                                                                                        \
+        "timeout", 0, OPT_DURATION, offsetof(type, timeout_ns), NULL, "2m", "How long a start may take"      \
+    }
 
 enum { NS_PER_MS = 1000000 };
 
@@ -49,8 +53,8 @@ static int no_env(struct cmd_ctx *c, const struct dev_env *e, struct err **err)
 {
     _cleanup_free_ char *hint = name_hint(e);
 
-    return err_set(err, ERR_NOT_FOUND, "there is no environment \"%s\"; \"%s dev up%s\" starts one", dev_name(e), c->program,
-                   hint);
+    return err_set(err, ERR_NOT_FOUND, "there is no environment \"%s\"; \"%s dev up%s\" starts one",
+                   dev_name(e), c->program, hint);
 }
 
 /* Opens one that must exist, with its lock. */
@@ -83,18 +87,20 @@ struct up_options {
 
 static const struct cmd_opt up_opts[] = {
     NAME_OPT,
-    {"hosts", 0, OPT_INT, O(hosts), "N", NULL, "How many wasmCloud hosts to run (a new environment has 1); adds those that are missing",
-     .min = 0, .max = DEV_MAX_HOSTS},
+    {"hosts", 0, OPT_INT, O(hosts), "N", NULL,
+     "How many wasmCloud hosts to run (a new environment has 1); adds those that are missing", .min = 0,
+     .max = DEV_MAX_HOSTS},
     {"host-label", 0, OPT_LIST, O(host_labels), "[I:]KEY=VALUE", NULL,
      "Label of all new hosts, or of host-I alone; repeatable"},
     {"no-operator", 0, OPT_FLAG, O(no_operator), NULL, NULL, "Do not run wasm-operator"},
     {"no-lattice", 0, OPT_FLAG, O(no_lattice), NULL, NULL, "Do not apply the Lattice object \"default\""},
     {"audit", 0, OPT_FLAG, O(audit), NULL, NULL, "Let the API server write an audit log"},
-    {"api-port", 0, OPT_INT, O(api_port), "PORT", NULL, "Port of the API server (a free one, then the same again)", .min = 1,
-     .max = 65535},
-    {"nats-port", 0, OPT_INT, O(nats_port), "PORT", NULL, "Port of NATS (a free one, then the same again)", .min = 1,
-     .max = 65535},
-    {"merge", 0, OPT_FLAG, O(merge), NULL, NULL, "Also write the context into your kubeconfig ($KUBECONFIG, ~/.kube/config)"},
+    {"api-port", 0, OPT_INT, O(api_port), "PORT", NULL,
+     "Port of the API server (a free one, then the same again)", .min = 1, .max = 65535},
+    {"nats-port", 0, OPT_INT, O(nats_port), "PORT", NULL, "Port of NATS (a free one, then the same again)",
+     .min = 1, .max = 65535},
+    {"merge", 0, OPT_FLAG, O(merge), NULL, NULL,
+     "Also write the context into your kubeconfig ($KUBECONFIG, ~/.kube/config)"},
     {"use", 0, OPT_FLAG, O(use), NULL, NULL, "With --merge: make it the current context"},
     TIMEOUT_OPT(struct up_options),
     OPT_TABLE_END,
@@ -117,11 +123,12 @@ static int start_env(struct cmd_ctx *c, struct dev_env *e, struct err **err)
         n++;
     _cleanup_free_ struct dev_manifest *manifests = xcalloc(n + 1, sizeof(*manifests));
     for (size_t i = 0; i < n; i++)
-        manifests[i] = (struct dev_manifest){.name = cli_crds[i].name, .text = cli_crds[i].text, .len = *cli_crds[i].len};
+        manifests[i] = (struct dev_manifest){
+            .name = cli_crds[i].name, .text = cli_crds[i].text, .len = *cli_crds[i].len};
     const struct dev_up_options options = {
         .hosts = o->hosts,
         .host_labels = o->host_labels,
-        .operator = choice(c, "no-operator", !o->no_operator),
+        .operator= choice(c, "no-operator", !o->no_operator),
         .lattice = choice(c, "no-lattice", !o->no_lattice),
         .audit = choice(c, "audit", o->audit),
         .api_port = (int)o->api_port,
@@ -166,18 +173,22 @@ static int run_up(struct cmd_ctx *c, struct err **err)
     if (r < 0)
         return r;
     if (o->merge)
-        cmd_note("environment %s is up; use it with: %s --context %s get lattices", dev_name(e), c->program, dev_context(e));
+        cmd_note("environment %s is up; use it with: %s --context %s get lattices", dev_name(e), c->program,
+                 dev_context(e));
     else
-        cmd_note("environment %s is up; use it with: export KUBECONFIG=%s", dev_name(e), dev_kubeconfig_path(e));
+        cmd_note("environment %s is up; use it with: export KUBECONFIG=%s", dev_name(e),
+                 dev_kubeconfig_path(e));
     return 0;
 }
 
 static const struct cmd_entry cmd_dev_up = {
     .name = "up",
     .brief = "Start the local environment",
-    .help = "Start the local environment in the background: etcd, kube-apiserver, nats-server, wasmCloud hosts and wasm-operator, as "
+    .help = "Start the local environment in the background: etcd, kube-apiserver, nats-server, wasmCloud "
+            "hosts and wasm-operator, as "
             "processes of your own on 127.0.0.1.\n\n"
-            "May be repeated at any time: it starts what is missing, adds hosts, and restarts what is to run with other settings. "
+            "May be repeated at any time: it starts what is missing, adds hosts, and restarts what is to run "
+            "with other settings. "
             "Options that are not given keep what they were.",
     .examples = "%P dev up\n"
                 "%P dev up --hosts 3 --host-label intention=actor --host-label 0:intention=ingress\n"
@@ -227,7 +238,8 @@ static int run_down(struct cmd_ctx *c, struct err **err)
 static const struct cmd_entry cmd_dev_down = {
     .name = "down",
     .brief = "Stop the local environment",
-    .help = "Stop every process of the local environment. What it keeps on disk stays for the next start; --purge removes it.",
+    .help = "Stop every process of the local environment. What it keeps on disk stays for the next start; "
+            "--purge removes it.",
     .opts = down_opts,
     .options_size = sizeof(struct down_options),
     .run = run_down,
@@ -240,8 +252,11 @@ struct show_options {
     const char *output;
 };
 
-#define OUTPUT_OPT                                                                                                   \
-    {"output", 'o', OPT_STRING, offsetof(struct show_options, output), "FORMAT", NULL, "json, yaml, name or wide"}
+#define OUTPUT_OPT                                                                                           \
+    {                                                                                                        \
+        "output", 'o', OPT_STRING, offsetof(struct show_options, output), "FORMAT", NULL,                    \
+            "json, yaml, name or wide"                                                                       \
+    }
 
 static const struct cmd_opt show_opts[] = {NAME_OPT, OUTPUT_OPT, OPT_TABLE_END};
 
@@ -259,7 +274,8 @@ static void add_ports(struct print_table *t, const cJSON *child)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
 
-    json_each(port, json_get(child, "ports")) buf_addf(&text, "%s%.0f", text.len ? "," : "", port->valuedouble);
+    json_each(port, json_get(child, "ports"))
+        buf_addf(&text, "%s%.0f", text.len ? "," : "", port->valuedouble);
     print_table_cell(t, text.len ? buf_str(&text) : "<none>");
 }
 
@@ -280,8 +296,8 @@ static void add_labels(struct print_table *t, const cJSON *child)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
 
-    json_each(label, json_get(child, "labels"))
-        buf_addf(&text, "%s%s=%s", text.len ? "," : "", label->string, cJSON_IsString(label) ? label->valuestring : "");
+    json_each(label, json_get(child, "labels")) buf_addf(&text, "%s%s=%s", text.len ? "," : "", label->string,
+                                                         cJSON_IsString(label) ? label->valuestring : "");
     print_table_cell(t, text.len ? buf_str(&text) : "<none>");
 }
 
@@ -325,7 +341,8 @@ static void status_tails(struct buf *out, const cJSON *children)
     {
         if (!streq(json_str_or(child, "state", ""), "crashed"))
             continue;
-        buf_addf(out, "\n%s has ended; the end of %s:\n", json_str_or(child, "name", ""), json_str_or(child, "log", ""));
+        buf_addf(out, "\n%s has ended; the end of %s:\n", json_str_or(child, "name", ""),
+                 json_str_or(child, "log", ""));
         json_each(line, json_get(child, "logTail")) buf_addf(out, "  %s\n", line->valuestring);
     }
 }
@@ -393,9 +410,10 @@ struct logs_options {
 
 static const struct cmd_opt logs_opts[] = {
     NAME_OPT,
-    {"follow", 'f', OPT_FLAG, offsetof(struct logs_options, follow), NULL, NULL, "Go on with what is added, until Ctrl-C"},
-    {"tail", 0, OPT_INT, offsetof(struct logs_options, tail), "N", "-1", "Only the last N lines of each; -1 means all",
-     .min = -1, .max = INT32_MAX},
+    {"follow", 'f', OPT_FLAG, offsetof(struct logs_options, follow), NULL, NULL,
+     "Go on with what is added, until Ctrl-C"},
+    {"tail", 0, OPT_INT, offsetof(struct logs_options, tail), "N", "-1",
+     "Only the last N lines of each; -1 means all", .min = -1, .max = INT32_MAX},
     OPT_TABLE_END,
 };
 
@@ -436,8 +454,12 @@ static int run_logs(struct cmd_ctx *c, struct err **err)
     if (r < 0)
         return r;
     struct log_out out = {.prefix = strv_len(names) != 1};
-    const struct dev_logs_options options = {
-        .names = names, .tail = o->tail, .follow = o->follow, .line = log_line, .idle = log_idle, .arg = &out};
+    const struct dev_logs_options options = {.names = names,
+                                             .tail = o->tail,
+                                             .follow = o->follow,
+                                             .line = log_line,
+                                             .idle = log_idle,
+                                             .arg = &out};
     return dev_logs(e, &options, err);
 }
 
@@ -461,10 +483,12 @@ struct kubeconfig_options {
 
 static const struct cmd_opt kubeconfig_opts[] = {
     NAME_OPT,
-    {"print", 0, OPT_FLAG, offsetof(struct kubeconfig_options, print), NULL, NULL, "Print the content instead of the path"},
+    {"print", 0, OPT_FLAG, offsetof(struct kubeconfig_options, print), NULL, NULL,
+     "Print the content instead of the path"},
     {"merge", 0, OPT_FLAG, offsetof(struct kubeconfig_options, merge), NULL, NULL,
      "Write the context into your kubeconfig ($KUBECONFIG, ~/.kube/config)"},
-    {"use", 0, OPT_FLAG, offsetof(struct kubeconfig_options, use), NULL, NULL, "With --merge: make it the current context"},
+    {"use", 0, OPT_FLAG, offsetof(struct kubeconfig_options, use), NULL, NULL,
+     "With --merge: make it the current context"},
     OPT_TABLE_END,
 };
 
@@ -573,22 +597,22 @@ static int run_host_list(struct cmd_ctx *c, struct err **err)
     return show(c, true, err);
 }
 
-#define ACTION(variable, word, text, options, words, function)                                                       \
-    static const struct cmd_entry variable = {                                                                       \
-        .name = word,                                                                                                \
-        .brief = text,                                                                                               \
-        .usage = words " ... [options]",                                                                             \
-        .opts = options,                                                                                             \
-        .options_size = sizeof(struct act_options),                                                                  \
-        .min_args = 1,                                                                                               \
-        .max_args = -1,                                                                                              \
-        .run = function,                                                                                             \
+#define ACTION(variable, word, text, options, words, function)                                               \
+    static const struct cmd_entry variable = {                                                               \
+        .name = word,                                                                                        \
+        .brief = text,                                                                                       \
+        .usage = words " ... [options]",                                                                     \
+        .opts = options,                                                                                     \
+        .options_size = sizeof(struct act_options),                                                          \
+        .min_args = 1,                                                                                       \
+        .max_args = -1,                                                                                      \
+        .run = function,                                                                                     \
     }
 
 ACTION(cmd_child_start, "start", "Start children that do not run", start_opts, "CHILD", run_child_start);
 ACTION(cmd_child_stop, "stop", "Stop children in order", stop_opts, "CHILD", run_child_stop);
-ACTION(cmd_child_restart, "restart", "Stop children and start them again, on the same ports", start_opts, "CHILD",
-       run_child_restart);
+ACTION(cmd_child_restart, "restart", "Stop children and start them again, on the same ports", start_opts,
+       "CHILD", run_child_restart);
 ACTION(cmd_child_kill, "kill", "Send children a signal", kill_opts, "CHILD", run_child_kill);
 ACTION(cmd_host_start, "start", "Start hosts that do not run, with the identity they had", start_opts,
        "(NAME | ID | INDEX)", run_host_start);
@@ -601,7 +625,8 @@ static const struct cmd_entry *const child_subs[] = {&cmd_child_start, &cmd_chil
 static const struct cmd_entry cmd_dev_child = {
     .name = "child",
     .brief = "Start, stop, restart or kill single processes of the local environment",
-    .help = "Start, stop, restart or kill single processes of the local environment: etcd, nats, apiserver, host-0 (-1, ...), operator.",
+    .help = "Start, stop, restart or kill single processes of the local environment: etcd, nats, apiserver, "
+            "host-0 (-1, ...), operator.",
     .examples = "%P dev child restart nats\n%P dev child kill operator --signal TERM",
     .subs = child_subs,
 };
@@ -614,8 +639,10 @@ struct host_add_options {
 
 static const struct cmd_opt host_add_opts[] = {
     NAME_OPT,
-    {"label", 'l', OPT_LIST, offsetof(struct host_add_options, labels), "KEY=VALUE", NULL, "Label of the host; repeatable"},
-    {"count", 0, OPT_INT, offsetof(struct host_add_options, count), "N", "1", "How many to add", .min = 1, .max = DEV_MAX_HOSTS},
+    {"label", 'l', OPT_LIST, offsetof(struct host_add_options, labels), "KEY=VALUE", NULL,
+     "Label of the host; repeatable"},
+    {"count", 0, OPT_INT, offsetof(struct host_add_options, count), "N", "1", "How many to add", .min = 1,
+     .max = DEV_MAX_HOSTS},
     TIMEOUT_OPT(struct host_add_options),
     OPT_TABLE_END,
 };
@@ -655,12 +682,14 @@ static const struct cmd_entry cmd_host_list = {
     .run = run_host_list,
 };
 
-static const struct cmd_entry *const host_subs[] = {&cmd_host_add, &cmd_host_list, &cmd_host_kill, &cmd_host_start, NULL};
+static const struct cmd_entry *const host_subs[] = {&cmd_host_add, &cmd_host_list, &cmd_host_kill,
+                                                    &cmd_host_start, NULL};
 
 static const struct cmd_entry cmd_dev_host = {
     .name = "host",
     .brief = "Add, list, kill and restart wasmCloud hosts",
-    .examples = "%P dev host add --label cloud=gcp\n%P dev host kill host-1\n%P dev host kill 1 --signal STOP\n%P dev host start host-1",
+    .examples = "%P dev host add --label cloud=gcp\n%P dev host kill host-1\n%P dev host kill 1 --signal "
+                "STOP\n%P dev host start host-1",
     .subs = host_subs,
 };
 
@@ -684,9 +713,8 @@ static const struct cmd_entry cmd_dev_list = {
 };
 
 static const struct cmd_entry *const dev_subs[] = {
-    &cmd_dev_up,         &cmd_dev_down, &cmd_dev_status, &cmd_dev_logs,
-    &cmd_dev_kubeconfig, &cmd_dev_host, &cmd_dev_child,  &cmd_dev_list,
-    NULL,
+    &cmd_dev_up,   &cmd_dev_down,  &cmd_dev_status, &cmd_dev_logs, &cmd_dev_kubeconfig,
+    &cmd_dev_host, &cmd_dev_child, &cmd_dev_list,   NULL,
 };
 
 extern const struct cmd_entry cmd_dev;

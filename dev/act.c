@@ -40,8 +40,8 @@ static int unknown_name(const struct dev_env *e, const char *word, bool host_onl
         if (!host_only || e->children.items[i]->kind == DEV_HOST)
             strv_push(&names, e->children.items[i]->name);
     _cleanup_free_ char *list = strv_join(names, ", ");
-    return err_set(err, ERR_NOT_FOUND, "environment %s has no %s \"%s\" (it has %s)", e->name, host_only ? "host" : "child", word,
-                   *list ? list : "none");
+    return err_set(err, ERR_NOT_FOUND, "environment %s has no %s \"%s\" (it has %s)", e->name,
+                   host_only ? "host" : "child", word, *list ? list : "none");
 }
 
 int dev_resolve(const struct dev_env *e, char *const *words, bool host_only, char ***ret, struct err **err)
@@ -55,7 +55,8 @@ int dev_resolve(const struct dev_env *e, char *const *words, bool host_only, cha
             if ((host_only && c->kind != DEV_HOST) || !matches(c, *words, host_only))
                 continue;
             if (found)
-                return err_set(err, ERR_INVALID, "\"%s\" means %s as well as %s", *words, found->name, c->name);
+                return err_set(err, ERR_INVALID, "\"%s\" means %s as well as %s", *words, found->name,
+                               c->name);
             found = c;
         }
         if (!found)
@@ -78,9 +79,26 @@ static bool *set_of(const struct dev_env *e, char *const *names)
 
 /* Actions */
 
+int dev_signal_parse(const char *text)
+{
+    int64_t n;
+
+    if (str_to_i64(text, 1, NSIG - 1, &n))
+        return (int)n;
+    if (strncasecmp(text, "SIG", 3) == 0)
+        text += 3;
+    for (int s = 1; s < NSIG; s++) {
+        const char *name = sigabbrev_np(s);
+        if (name && strcasecmp(name, text) == 0)
+            return s;
+    }
+    return 0;
+}
+
 static int start(struct dev_env *e, const bool *set, int64_t timeout_ms, struct err **err)
 {
-    const struct dev_start_options o = {.set = set, .timeout_ms = timeout_ms ? timeout_ms : DEV_START_TIMEOUT_MS};
+    const struct dev_start_options o = {.set = set,
+                                        .timeout_ms = timeout_ms ? timeout_ms : DEV_START_TIMEOUT_MS};
     int r = dev_plan_folders(e, err);
 
     for (size_t i = 0; i < e->children.len && r == 0; i++) {
@@ -92,7 +110,8 @@ static int start(struct dev_env *e, const bool *set, int64_t timeout_ms, struct 
         if (c->kind == DEV_OPERATOR) {
             _cleanup_free_ char *kubeconfig = dev_path(e, "operator.kubeconfig");
             if (access(kubeconfig, F_OK) < 0)
-                return err_set(err, ERR_NOT_FOUND, "the operator has no credentials yet; \"wasmctl dev up\" makes them");
+                return err_set(err, ERR_NOT_FOUND,
+                               "the operator has no credentials yet; \"wasmctl dev up\" makes them");
         }
         r = dev_child_prepare(e, c, err);
         if (r == 0)
@@ -166,7 +185,8 @@ static int send_signal(struct dev_env *e, const struct dev_child *c, int signum,
     return 0;
 }
 
-int dev_act(struct dev_env *e, enum dev_action action, char *const *names, int signum, int64_t timeout_ms, struct err **err)
+int dev_act(struct dev_env *e, enum dev_action action, char *const *names, int signum, int64_t timeout_ms,
+            struct err **err)
 {
     _cleanup_free_ bool *set = set_of(e, names);
     int r = 0;
@@ -188,15 +208,18 @@ int dev_act(struct dev_env *e, enum dev_action action, char *const *names, int s
     return err_set(err, ERR_INVALID, "no such action");
 }
 
-int dev_host_add(struct dev_env *e, int64_t count, char *const *labels, int64_t timeout_ms, char ***ret_names, struct err **err)
+int dev_host_add(struct dev_env *e, int64_t count, char *const *labels, int64_t timeout_ms, char ***ret_names,
+                 struct err **err)
 {
     _cleanup_strv_ char **names = strv_new();
     size_t had = dev_count_hosts(e);
 
     if (!dev_child_of(e, DEV_NATS))
-        return err_set(err, ERR_NOT_FOUND, "environment %s was never started; \"wasmctl dev up\" does it", e->name);
+        return err_set(err, ERR_NOT_FOUND, "environment %s was never started; \"wasmctl dev up\" does it",
+                       e->name);
     if (count < 1 || (int64_t)had + count > DEV_MAX_HOSTS)
-        return err_set(err, ERR_INVALID, "cannot add %lld hosts to %zu: the most is %d", (long long)count, had, DEV_MAX_HOSTS);
+        return err_set(err, ERR_INVALID, "cannot add %lld hosts to %zu: the most is %d", (long long)count,
+                       had, DEV_MAX_HOSTS);
     for (char *const *l = labels; l && *l; l++) {
         int r = dev_label_check(*l, err);
         if (r < 0)

@@ -73,7 +73,8 @@ static int key_text(EVP_PKEY *key, bool private, char **ret, struct err **err)
 {
     _cleanup_(bio_freep) BIO *b = BIO_new(BIO_s_secmem());
 
-    if (!b || !(private ? PEM_write_bio_PKCS8PrivateKey(b, key, NULL, NULL, 0, NULL, NULL) : PEM_write_bio_PUBKEY(b, key)))
+    if (!b || !(private ? PEM_write_bio_PKCS8PrivateKey(b, key, NULL, NULL, 0, NULL, NULL)
+                        : PEM_write_bio_PUBKEY(b, key)))
         return failed(err, "write a key");
     *ret = bio_text(b);
     return 0;
@@ -131,7 +132,8 @@ static bool set_serial(X509 *cert)
 
 static bool add_name(X509_NAME *name, const char *field, const char *value)
 {
-    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)value, -1, -1, 0) == 1;
+    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)value, -1, -1, 0) ==
+           1;
 }
 
 static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
@@ -155,7 +157,8 @@ static bool fill(X509 *cert, EVP_PKEY *key, X509 *issuer, const struct dev_cert_
 {
     X509_NAME *name = X509_get_subject_name(cert);
 
-    if (!X509_set_version(cert, X509_V3) || !set_serial(cert) || !add_validity(cert) || !X509_set_pubkey(cert, key))
+    if (!X509_set_version(cert, X509_V3) || !set_serial(cert) || !add_validity(cert) ||
+        !X509_set_pubkey(cert, key))
         return false;
     if (request->organization && !add_name(name, "O", request->organization))
         return false;
@@ -174,8 +177,8 @@ static bool fill(X509 *cert, EVP_PKEY *key, X509 *issuer, const struct dev_cert_
            (!request->alt_names || add_extension(cert, issuer, NID_subject_alt_name, request->alt_names));
 }
 
-static int make(X509 *issuer, EVP_PKEY *issuer_key, const struct dev_cert_request *request, struct dev_pair *ret,
-                struct err **err)
+static int make(X509 *issuer, EVP_PKEY *issuer_key, const struct dev_cert_request *request,
+                struct dev_pair *ret, struct err **err)
 {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
     _cleanup_(X509_freep) X509 *cert = X509_new();
@@ -184,7 +187,8 @@ static int make(X509 *issuer, EVP_PKEY *issuer_key, const struct dev_cert_reques
 
     if (r < 0)
         return r;
-    if (!cert || !fill(cert, key, issuer, request) || !X509_sign(cert, issuer_key ? issuer_key : key, EVP_sha256()))
+    if (!cert || !fill(cert, key, issuer, request) ||
+        !X509_sign(cert, issuer_key ? issuer_key : key, EVP_sha256()))
         return failed(err, "make a certificate");
     r = cert_text(cert, &pair.cert, err);
     if (r == 0)
@@ -203,7 +207,8 @@ int dev_ca_new(const char *common_name, struct dev_pair *ret, struct err **err)
     return make(NULL, NULL, &request, ret, err);
 }
 
-int dev_ca_issue(const struct dev_pair *ca, const struct dev_cert_request *request, struct dev_pair *ret, struct err **err)
+int dev_ca_issue(const struct dev_pair *ca, const struct dev_cert_request *request, struct dev_pair *ret,
+                 struct err **err)
 {
     _cleanup_(X509_freep) X509 *cert = NULL;
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;

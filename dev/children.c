@@ -12,17 +12,45 @@
 enum { SEED_TIMEOUT_MS = 10 * 1000, SEED_MAX = 4096, ID_LEN = 56 };
 
 static const struct dev_kind_spec specs[DEV_KINDS] = {
-    [DEV_ETCD] = {.name = "etcd", .part = "etcd", .program = "etcd", .ports = {"client"},
-                  .ready_path = "/health", .stop_stage = 4, .stop_ms = 3000},
-    [DEV_NATS] = {.name = "nats", .part = "nats-server", .program = "nats-server", .ports = {"client", "monitor"},
-                  .ready_port = 1, .ready_path = "/healthz?js-enabled-only=true", .stop_stage = 2, .stop_ms = 5000},
-    [DEV_APISERVER] = {.name = "apiserver", .part = "kube-apiserver", .program = "kube-apiserver", .ports = {"https"},
-                       .needs = 1u << DEV_ETCD, .ready_path = "/readyz", .stop_stage = 3, .stop_ms = 10000},
-    [DEV_HOST] = {.name = "host", .part = "wasmcloud-host", .program = "wasmcloud-host", .ports = {"admin"},
-                  .needs = 1u << DEV_NATS, .ready_path = "/readyz", .stop_stage = 1, .stop_ms = 10000},
-    [DEV_OPERATOR] = {.name = "operator", .program = "wasm-operator", .ports = {"health", "metrics"},
-                      .needs = 1u << DEV_APISERVER | 1u << DEV_NATS, .needs_objects = true, .ready_path = "/readyz",
-                      .stop_stage = 0, .stop_ms = 5000},
+    [DEV_ETCD] = {.name = "etcd",
+                  .part = "etcd",
+                  .program = "etcd",
+                  .ports = {"client"},
+                  .ready_path = "/health",
+                  .stop_stage = 4,
+                  .stop_ms = 3000},
+    [DEV_NATS] = {.name = "nats",
+                  .part = "nats-server",
+                  .program = "nats-server",
+                  .ports = {"client", "monitor"},
+                  .ready_port = 1,
+                  .ready_path = "/healthz?js-enabled-only=true",
+                  .stop_stage = 2,
+                  .stop_ms = 5000},
+    [DEV_APISERVER] = {.name = "apiserver",
+                       .part = "kube-apiserver",
+                       .program = "kube-apiserver",
+                       .ports = {"https"},
+                       .needs = 1u << DEV_ETCD,
+                       .ready_path = "/readyz",
+                       .stop_stage = 3,
+                       .stop_ms = 10000},
+    [DEV_HOST] = {.name = "host",
+                  .part = "wasmcloud-host",
+                  .program = "wasmcloud-host",
+                  .ports = {"admin"},
+                  .needs = 1u << DEV_NATS,
+                  .ready_path = "/readyz",
+                  .stop_stage = 1,
+                  .stop_ms = 10000},
+    [DEV_OPERATOR] = {.name = "operator",
+                      .program = "wasm-operator",
+                      .ports = {"health", "metrics"},
+                      .needs = 1u << DEV_APISERVER | 1u << DEV_NATS,
+                      .needs_objects = true,
+                      .ready_path = "/readyz",
+                      .stop_stage = 0,
+                      .stop_ms = 5000},
 };
 
 const struct dev_kind_spec *dev_kind_spec(enum dev_kind kind)
@@ -200,9 +228,10 @@ static void nats_command(const struct dev_env *e, const struct dev_child *c, str
 }
 
 /* Plugins that serve Pods, volumes and certificates: nothing here runs those. */
-#define IDLE_ADMISSION                                                                                               \
-    "ServiceAccount,DefaultStorageClass,StorageObjectInUseProtection,TaintNodesByCondition,DefaultTolerationSeconds," \
-    "PodSecurity,RuntimeClass,CertificateApproval,CertificateSigning,CertificateSubjectRestriction,"                 \
+#define IDLE_ADMISSION                                                                                       \
+    "ServiceAccount,DefaultStorageClass,StorageObjectInUseProtection,TaintNodesByCondition,"                 \
+    "DefaultTolerationSeconds,"                                                                              \
+    "PodSecurity,RuntimeClass,CertificateApproval,CertificateSigning,CertificateSubjectRestriction,"         \
     "ClusterTrustBundleAttest,DefaultIngressClass,PersistentVolumeClaimResize"
 
 /* Programs that read certificates at their start are to be restarted when these change. */
@@ -253,7 +282,8 @@ static void apiserver_command(const struct dev_env *e, const struct dev_child *c
     ca_env(e, cmd);
 }
 
-static int host_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd, struct err **err)
+static int host_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd,
+                        struct err **err)
 {
     _cleanup_free_ char *seed = NULL, *id = NULL;
     int r = host_identity(e, c, &seed, &id, err);
@@ -282,7 +312,8 @@ static void operator_command(const struct dev_env *e, const struct dev_child *c,
     ca_env(e, cmd);
 }
 
-int dev_child_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *ret, struct err **err)
+int dev_child_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *ret,
+                      struct err **err)
 {
     _cleanup_(dev_command_release) struct dev_command cmd = {0};
     _cleanup_free_ char *program = NULL;

@@ -7,16 +7,16 @@
 #define DEV_LATTICE_ID "default"
 
 struct dev_kind_spec {
-    const char *name;          /* of the only child, or of the kind: "host" */
-    const char *part;          /* of the table of parts; NULL: comes with wasmctl */
+    const char *name; /* of the only child, or of the kind: "host" */
+    const char *part; /* of the table of parts; NULL: comes with wasmctl */
     const char *program;
     const char *ports[DEV_PORTS + 1];
-    unsigned needs;            /* 1 << kind of those that must be ready before */
-    bool needs_objects;        /* the manifests must be applied before */
-    int ready_port;            /* which port answers ready_path with 200 once it is ready */
+    unsigned needs;     /* 1 << kind of those that must be ready before */
+    bool needs_objects; /* the manifests must be applied before */
+    int ready_port;     /* which port answers ready_path with 200 once it is ready */
     const char *ready_path;
-    int stop_stage;            /* 0 is stopped first */
-    int64_t stop_ms;           /* time it has to end by itself */
+    int stop_stage;  /* 0 is stopped first */
+    int64_t stop_ms; /* time it has to end by itself */
 };
 
 const struct dev_kind_spec *dev_kind_spec(enum dev_kind kind);
@@ -28,7 +28,8 @@ int dev_child_program(enum dev_kind kind, char **ret, struct err **err);
 /* Folders, and for a host its identity, made when they are missing. */
 int dev_child_prepare(struct dev_env *e, struct dev_child *c, struct err **err);
 /* What it is started with. Wants its ports, and those of what it needs, to be known. */
-int dev_child_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *ret, struct err **err);
+int dev_child_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *ret,
+                      struct err **err);
 
 /* URLs for users; caller frees. NULL when the child does not exist (yet). */
 char *dev_api_url(const struct dev_env *e);

@@ -19,15 +19,17 @@ static int check_name(const char *name, struct err **err)
 {
     size_t len = strlen(name);
 
-    if (len == 0 || len > DEV_NAME_MAX || name[strspn(name, name_chars)] || name[0] == '-' || name[len - 1] == '-')
-        return err_set(err, ERR_INVALID,
-                       "\"%s\" is no name of an environment: 1 to %d lower-case letters, digits and inner '-'", name,
-                       DEV_NAME_MAX);
+    if (len == 0 || len > DEV_NAME_MAX || name[strspn(name, name_chars)] || name[0] == '-' ||
+        name[len - 1] == '-')
+        return err_set(
+            err, ERR_INVALID,
+            "\"%s\" is no name of an environment: 1 to %d lower-case letters, digits and inner '-'", name,
+            DEV_NAME_MAX);
     return 0;
 }
 
-int dev_open(struct loop *l, const char *name, const struct dev_talk *talk, bool damaged_ok, struct dev_env **ret,
-             struct err **err)
+int dev_open(struct loop *l, const char *name, const struct dev_talk *talk, bool damaged_ok,
+             struct dev_env **ret, struct err **err)
 {
     _cleanup_err_ struct err *damage = NULL;
     _cleanup_free_ char *base = file_state_dir();
@@ -144,7 +146,8 @@ int dev_lock(struct dev_env *e, bool create, struct err **err)
             if (r < 0)
                 return r;
         } else if (access(e->dir, F_OK) < 0) {
-            return err_set(err, ERR_NOT_FOUND, "there is no environment \"%s\"; \"wasmctl dev up\" starts one", e->name);
+            return err_set(err, ERR_NOT_FOUND,
+                           "there is no environment \"%s\"; \"wasmctl dev up\" starts one", e->name);
         }
         int r = lock_once(e, path, err);
         if (r < 0)
@@ -251,10 +254,12 @@ struct dev_child *dev_child_add(struct dev_env *e, enum dev_kind kind, int64_t i
 
     c->kind = kind;
     c->index = index;
-    c->name = kind == DEV_HOST ? xasprintf("host-%lld", (long long)index) : xstrdup(dev_kind_spec(kind)->name);
+    c->name =
+        kind == DEV_HOST ? xasprintf("host-%lld", (long long)index) : xstrdup(dev_kind_spec(kind)->name);
     vec_push(&e->children, NULL);
     struct dev_child **items = e->children.items;
-    while (at + 1 < e->children.len && (items[at]->kind < kind || (items[at]->kind == kind && items[at]->index < index)))
+    while (at + 1 < e->children.len &&
+           (items[at]->kind < kind || (items[at]->kind == kind && items[at]->index < index)))
         at++;
     memmove(&items[at + 1], &items[at], (e->children.len - 1 - at) * sizeof(*items));
     items[at] = c;

@@ -1,4 +1,5 @@
-/* The environment behind struct dev_env: its settings, its children and where their files are. For the files of dev/ only. */
+/* The environment behind struct dev_env: its settings, its children and where their files are. For the files
+ * of dev/ only. */
 #ifndef WASMCTL_DEV_ENV_H
 #define WASMCTL_DEV_ENV_H
 
@@ -28,7 +29,7 @@ struct dev_env {
     bool exists;
     bool with_operator, with_lattice, with_audit;
     bool api_pinned, nats_pinned;
-    char *merged_into; /* kubeconfig of the user that holds our context, NULL = none */
+    char *merged_into;       /* kubeconfig of the user that holds our context, NULL = none */
     dev_child_list children; /* in the order of enum dev_kind, hosts by index */
     struct dev_ports reserved;
 };
@@ -61,7 +62,8 @@ char *dev_pid_path(const struct dev_env *e, const char *child);
 char *dev_log_path(const struct dev_env *e, const char *child);
 
 /* The process of a child by its pid file. ERR_NOT_FOUND: not started, or stopped. */
-int dev_child_proc(const struct dev_env *e, const struct dev_child *c, struct dev_proc *ret, struct err **err);
+int dev_child_proc(const struct dev_env *e, const struct dev_child *c, struct dev_proc *ret,
+                   struct err **err);
 /* Whether it runs (or is frozen); ret may be NULL. */
 bool dev_child_runs(const struct dev_env *e, const struct dev_child *c, struct dev_proc *ret);
 

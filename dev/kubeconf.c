@@ -81,7 +81,8 @@ int dev_kubeconf_write_admin(const struct dev_env *e, struct err **err)
 
 int dev_kubeconf_write_operator(const struct dev_env *e, const char *ns, const char *token, struct err **err)
 {
-    _cleanup_free_ char *token_path = dev_path(e, "operator.token"), *path = dev_path(e, "operator.kubeconfig");
+    _cleanup_free_ char *token_path = dev_path(e, "operator.token"),
+                        *path = dev_path(e, "operator.kubeconfig");
     _cleanup_json_ cJSON *doc = NULL;
     int r = file_write(token_path, token, strlen(token), 0600, err);
 

@@ -71,7 +71,8 @@ int dev_kubeconf_merge(cJSON *target, const cJSON *ours, bool use, struct err **
 
 /* Files */
 
-/* The file kubectl would write a new entry into: the first of $KUBECONFIG that exists, else its last, else ~/.kube/config. */
+/* The file kubectl would write a new entry into: the first of $KUBECONFIG that exists, else its last, else
+ * ~/.kube/config. */
 static int user_file(char **ret, struct err **err)
 {
     const char *list = getenv("KUBECONFIG"), *home = getenv("HOME");
@@ -139,7 +140,8 @@ static int lock_file(const char *path, char **ret_lock, struct err **err)
     int fd = open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
     if (fd < 0 && errno == EEXIST)
-        return err_set(err, ERR_CONFLICT, "another program is changing %s (if none is, remove %s)", path, lock);
+        return err_set(err, ERR_CONFLICT, "another program is changing %s (if none is, remove %s)", path,
+                       lock);
     if (fd < 0)
         return err_set_os(err, errno, "create %s", lock);
     close(fd);

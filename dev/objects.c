@@ -40,7 +40,8 @@ void dev_objects_free(struct dev_objects *o)
 
 /* What is to be applied */
 
-static int add_manifest(struct dev_objects *o, const char *name, const char *text, size_t len, struct err **err)
+static int add_manifest(struct dev_objects *o, const char *name, const char *text, size_t len,
+                        struct err **err)
 {
     _cleanup_(yaml_docs_release) struct yaml_docs docs = {0};
     int r = yaml_parse(text, len, name, &docs, err);
@@ -51,8 +52,9 @@ static int add_manifest(struct dev_objects *o, const char *name, const char *tex
         const char *kind = json_str_or(docs.items[i].root, "kind", "");
         const char *version = json_str_or(docs.items[i].root, "apiVersion", "");
         if (!kube_builtin_kind(version, kind) || !json_str(docs.items[i].root, "metadata.name"))
-            return err_set(err, ERR_INVALID, "%s:%u: cannot apply a %s of %s without name or of unknown kind", name,
-                           docs.items[i].line, *kind ? kind : "object", *version ? version : "no version");
+            return err_set(err, ERR_INVALID, "%s:%u: cannot apply a %s of %s without name or of unknown kind",
+                           name, docs.items[i].line, *kind ? kind : "object",
+                           *version ? version : "no version");
         if (streq(kind, "ServiceAccount")) {
             xstr_replace(&o->sa_namespace, json_str_or(docs.items[i].root, "metadata.namespace", "default"));
             xstr_replace(&o->sa_name, json_str(docs.items[i].root, "metadata.name"));
@@ -84,11 +86,12 @@ static void finish(struct dev_objects *o, const struct err *e)
     o->fn(o->arg, e);
 }
 
-/* A kind is served a moment after its CRD was accepted; a server that has just become ready may still refuse. */
+/* A kind is served a moment after its CRD was accepted; a server that has just become ready may still refuse.
+ */
 static bool is_passing(const struct err *e)
 {
-    return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_THROTTLED || e->http == 404 ||
-           e->http >= 500 || (e->http == 403 && strstr(e->message, "not yet ready"));
+    return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_THROTTLED ||
+           e->http == 404 || e->http >= 500 || (e->http == 403 && strstr(e->message, "not yet ready"));
 }
 
 static void on_applied(void *arg, const struct kube_response *response _unused_, const struct err *e)
@@ -114,7 +117,8 @@ static void on_applied(void *arg, const struct kube_response *response _unused_,
 
 static void send_apply(struct dev_objects *o, const cJSON *item)
 {
-    const struct kube_resource *resource = kube_builtin_kind(json_str_or(item, "apiVersion", ""), json_str_or(item, "kind", ""));
+    const struct kube_resource *resource =
+        kube_builtin_kind(json_str_or(item, "apiVersion", ""), json_str_or(item, "kind", ""));
     const char *ns = resource->namespaced ? json_str_or(item, "metadata.namespace", "default") : NULL;
     _cleanup_free_ char *path = kube_path(resource, ns, json_str(item, "metadata.name"), NULL);
     _cleanup_free_ char *body = json_print(item);
@@ -160,9 +164,10 @@ static void send_token_request(struct dev_objects *o)
 {
     const struct kube_resource *resource = kube_builtin_kind("v1", "ServiceAccount");
     _cleanup_free_ char *path = kube_path(resource, o->sa_namespace, o->sa_name, "token");
-    _cleanup_free_ char *body = xasprintf("{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\","
-                                          "\"spec\":{\"expirationSeconds\":%d}}",
-                                          TOKEN_SECONDS);
+    _cleanup_free_ char *body =
+        xasprintf("{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"TokenRequest\","
+                  "\"spec\":{\"expirationSeconds\":%d}}",
+                  TOKEN_SECONDS);
     struct kube_call call = {.method = "POST", .path = path, .body = body, .done = on_token, .arg = o};
 
     o->req = kube_do(o->client, &call);
@@ -181,8 +186,8 @@ static void step(void *arg)
         finish(o, NULL);
 }
 
-int dev_objects_new(struct dev_env *e, struct kube_client *client, const struct dev_manifest *manifests, size_t n,
-                    dev_objects_fn fn, void *arg, struct dev_objects **ret, struct err **err)
+int dev_objects_new(struct dev_env *e, struct kube_client *client, const struct dev_manifest *manifests,
+                    size_t n, dev_objects_fn fn, void *arg, struct dev_objects **ret, struct err **err)
 {
     struct dev_objects *o = xcalloc(1, sizeof(*o));
     int r = 0;
@@ -214,7 +219,8 @@ int dev_objects_new(struct dev_env *e, struct kube_client *client, const struct 
 int dev_admin_client(const struct dev_env *e, int64_t timeout_ms, struct kube_client **ret, struct err **err)
 {
     struct kube_config config = {0};
-    struct kube_client_options options = {.timeout_ms = timeout_ms, .user_agent = "wasmctl-dev/" WASMCTL_VERSION};
+    struct kube_client_options options = {.timeout_ms = timeout_ms,
+                                          .user_agent = "wasmctl-dev/" WASMCTL_VERSION};
     _cleanup_free_ char *server = dev_api_url(e), *ca = NULL, *cert = NULL, *key = NULL;
     int r = dev_pki_read(e, "ca.crt", &ca, err);
 

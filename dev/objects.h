@@ -1,4 +1,5 @@
-/* What the API server is to hold: the CRDs, the namespace and rights of the operator, its token, the Lattice object. */
+/* What the API server is to hold: the CRDs, the namespace and rights of the operator, its token, the Lattice
+ * object. */
 #ifndef WASMCTL_DEV_OBJECTS_H
 #define WASMCTL_DEV_OBJECTS_H
 
@@ -17,11 +18,11 @@ struct dev_objects;
 /* err NULL: everything is there. Borrowed. Called once, in a later turn of the loop. */
 typedef void (*dev_objects_fn)(void *arg, const struct err *err);
 
-/* Applies, server-side, the manifests, deploy/ and, if the environment wants one, the Lattice object, each retried while the server does not yet
- * serve its kind; then writes the kubeconfig of the operator with a fresh token. ERR_INVALID: a manifest is wrong. The client stays the caller's and
- * must outlive it. */
-int dev_objects_new(struct dev_env *e, struct kube_client *client, const struct dev_manifest *manifests, size_t n,
-                    dev_objects_fn fn, void *arg, struct dev_objects **ret, struct err **err);
+/* Applies, server-side, the manifests, deploy/ and, if the environment wants one, the Lattice object, each
+ * retried while the server does not yet serve its kind; then writes the kubeconfig of the operator with a
+ * fresh token. ERR_INVALID: a manifest is wrong. The client stays the caller's and must outlive it. */
+int dev_objects_new(struct dev_env *e, struct kube_client *client, const struct dev_manifest *manifests,
+                    size_t n, dev_objects_fn fn, void *arg, struct dev_objects **ret, struct err **err);
 void dev_objects_free(struct dev_objects *o);
 
 /* Connection settings of the administrator; the client is the caller's. */

@@ -37,18 +37,21 @@ static char **words(const char *line, size_t len)
 /* Both become part of a path. */
 static bool is_name(const char *s)
 {
-    return s[0] != '.' && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+    return s[0] != '.' &&
+           s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
 }
 
 static int add_line(struct dev_parts *p, char **fields, unsigned line, struct err **err)
 {
     if (strv_len(fields) < 3)
-        return err_set(err, ERR_INVALID, "line %u of the table of parts: needs part, version and programs", line);
+        return err_set(err, ERR_INVALID, "line %u of the table of parts: needs part, version and programs",
+                       line);
     for (char **f = fields; *f; f++)
         if (!is_name(*f))
             return err_set(err, ERR_INVALID, "line %u of the table of parts: \"%s\" is no name", line, *f);
     if (dev_parts_find(p, fields[0]))
-        return err_set(err, ERR_INVALID, "line %u of the table of parts: %s stands there twice", line, fields[0]);
+        return err_set(err, ERR_INVALID, "line %u of the table of parts: %s stands there twice", line,
+                       fields[0]);
     p->items = xreallocarray(p->items, p->len + 1, sizeof(*p->items));
     p->items[p->len++] = (struct dev_part){
         .name = xstrdup(fields[0]),
@@ -96,12 +99,14 @@ int dev_part_program(const char *part, const char *program, char **ret_path, str
         return r;
     const struct dev_part *p = dev_parts_find(&table, part);
     if (!p || !strv_has(p->programs, program))
-        return err_set(err, ERR_NOT_FOUND, "the table of parts names no program %s of part %s", program, part);
+        return err_set(err, ERR_NOT_FOUND, "the table of parts names no program %s of part %s", program,
+                       part);
     _cleanup_free_ char *path = xasprintf("%s/%s-%s/bin/%s", cache, p->name, p->version, program);
     if (access(path, F_OK) < 0)
-        return err_set(err, ERR_NOT_FOUND,
-                       "%s %s is missing (no %s); in a source checkout of wasmctl, ./install.sh parts builds it",
-                       p->name, p->version, path);
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "%s %s is missing (no %s); in a source checkout of wasmctl, ./install.sh parts builds it",
+            p->name, p->version, path);
     *ret_path = TAKE_PTR(path);
     return 0;
 }
@@ -142,6 +147,6 @@ int dev_program_beside(const char *program, char **ret_path, struct err **err)
             return 0;
         }
     }
-    return err_set(err, ERR_NOT_FOUND, "%s was found neither in %s, beside this program, nor in PATH", program,
-                   own ? own : "the folder of this program");
+    return err_set(err, ERR_NOT_FOUND, "%s was found neither in %s, beside this program, nor in PATH",
+                   program, own ? own : "the folder of this program");
 }

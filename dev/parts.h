@@ -1,6 +1,6 @@
 /*
- * The programs of the local environment in the cache: <cache>/<part>-<version>/bin/<program>. Which parts there are, and in which
- * version, says the table dev/parts/versions, which is built into this library.
+ * The programs of the local environment in the cache: <cache>/<part>-<version>/bin/<program>. Which parts
+ * there are, and in which version, says the table dev/parts/versions, which is built into this library.
  *
  * A line of the table: part, version, one or more programs, separated by blanks. "#" starts a comment line.
  */
@@ -25,7 +25,8 @@ void dev_parts_release(struct dev_parts *p);
 /* NULL when the table has no such part. */
 const struct dev_part *dev_parts_find(const struct dev_parts *p, const char *name);
 
-/* Path of a program of the built-in table; caller frees. ERR_NOT_FOUND says which part is missing and how to get it. */
+/* Path of a program of the built-in table; caller frees. ERR_NOT_FOUND says which part is missing and how to
+ * get it. */
 int dev_part_program(const char *part, const char *program, char **ret_path, struct err **err);
 /* A program that is installed beside the running one, else in PATH; caller frees. ERR_NOT_FOUND. */
 int dev_program_beside(const char *program, char **ret_path, struct err **err);

@@ -8,7 +8,7 @@
 
 enum { PKI_FILE_MAX = 64 * 1024, RENEW_DAYS = 7 };
 
-#define SERVER_NAMES                                                                                                 \
+#define SERVER_NAMES                                                                                         \
     "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
 
 char *dev_pki_folder(const struct dev_env *e)
@@ -28,13 +28,15 @@ static bool is_good(const struct dev_env *e)
     _cleanup_free_ char *ca = NULL, *server = NULL, *admin = NULL, *rest = NULL;
     int64_t later = time_now_ns() / 1000000000 + RENEW_DAYS * INT64_C(86400);
 
-    for (const char *const *f = (const char *const[]){"server.key", "admin.key", "sa.key", "sa.pub", NULL}; *f; f++) {
+    for (const char *const *f = (const char *const[]){"server.key", "admin.key", "sa.key", "sa.pub", NULL};
+         *f; f++) {
         if (dev_pki_read(e, *f, &rest, NULL) < 0)
             return false;
         xstr_replace(&rest, NULL);
     }
     return dev_pki_read(e, "ca.crt", &ca, NULL) == 0 && dev_pki_read(e, "server.crt", &server, NULL) == 0 &&
-           dev_pki_read(e, "admin.crt", &admin, NULL) == 0 && dev_ca_verify(ca, server, true, later, NULL) == 0 &&
+           dev_pki_read(e, "admin.crt", &admin, NULL) == 0 &&
+           dev_ca_verify(ca, server, true, later, NULL) == 0 &&
            dev_ca_verify(ca, admin, false, later, NULL) == 0;
 }
 
@@ -50,8 +52,9 @@ static int put_all(const struct dev_env *e, const struct dev_pair *ca, const str
 {
     /* The key of the authority is not kept: nobody is to sign with it later. */
     const char *const files[][2] = {
-        {"ca.crt", ca->cert},       {"server.crt", server->cert}, {"server.key", server->key}, {"admin.crt", admin->cert},
-        {"admin.key", admin->key}, {"sa.key", sa_key},           {"sa.pub", sa_pub},
+        {"ca.crt", ca->cert},       {"server.crt", server->cert}, {"server.key", server->key},
+        {"admin.crt", admin->cert}, {"admin.key", admin->key},    {"sa.key", sa_key},
+        {"sa.pub", sa_pub},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -67,8 +70,10 @@ int dev_pki_ensure(const struct dev_env *e, bool *ret_new, struct err **err)
     _cleanup_(dev_pair_release) struct dev_pair ca = {0}, server = {0}, admin = {0};
     _cleanup_free_ char *folder = dev_pki_folder(e), *sa_key = NULL, *sa_pub = NULL;
     _cleanup_free_ char *ca_name = xasprintf("%s-ca", e->context);
-    const struct dev_cert_request server_request = {.common_name = "kube-apiserver", .alt_names = SERVER_NAMES};
-    const struct dev_cert_request admin_request = {.common_name = e->context, .organization = "system:masters"};
+    const struct dev_cert_request server_request = {.common_name = "kube-apiserver",
+                                                    .alt_names = SERVER_NAMES};
+    const struct dev_cert_request admin_request = {.common_name = e->context,
+                                                   .organization = "system:masters"};
 
     if (is_good(e)) {
         *ret_new = false;

@@ -6,7 +6,8 @@
 
 /* Folder of ca.crt, server.crt, server.key, sa.key, sa.pub, admin.crt, admin.key; caller frees. */
 char *dev_pki_folder(const struct dev_env *e);
-/* Makes what is missing. When something is damaged or about to expire, everything is made anew (*ret_new is true then). */
+/* Makes what is missing. When something is damaged or about to expire, everything is made anew (*ret_new is
+ * true then). */
 int dev_pki_ensure(const struct dev_env *e, bool *ret_new, struct err **err);
 /* Content of one of the files; caller frees. */
 int dev_pki_read(const struct dev_env *e, const char *file, char **ret, struct err **err);

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include "base/err.h"
 
-/* Ports picked together: they stay bound (not listened on) until the set is released, so that no two are the same and nobody
- * else is given them meanwhile. A server that binds with SO_REUSEADDR, as servers do, can take its port nevertheless. */
+/* Ports picked together: they stay bound (not listened on) until the set is released, so that no two are the
+ * same and nobody else is given them meanwhile. A server that binds with SO_REUSEADDR, as servers do, can
+ * take its port nevertheless. */
 struct dev_ports {
     int *fds;
     size_t len;

@@ -155,7 +155,8 @@ struct dev_probe *dev_probe_new(struct loop *l, int port, const char *path, dev_
     p->request = xasprintf("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n", path, port);
     p->timer = loop_timer_new(l, on_timeout, p);
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (p->fd < 0 || (connect(p->fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)) {
+    if (p->fd < 0 ||
+        (connect(p->fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)) {
         err_set_os(&p->err, errno, "connect to 127.0.0.1:%d", port);
         p->defer = loop_defer(l, on_defer, p);
         return p;

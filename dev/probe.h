@@ -9,7 +9,8 @@ struct dev_probe;
 
 enum { DEV_PROBE_TIMEOUT_MS = 2000 };
 
-/* err NULL: the answer was 200. Borrowed. Called once, in a later turn of the loop; the probe may be freed in it. */
+/* err NULL: the answer was 200. Borrowed. Called once, in a later turn of the loop; the probe may be freed in
+ * it. */
 typedef void (*dev_probe_fn)(void *arg, const struct err *err);
 
 /* One GET on a connection of its own. Never NULL. */

@@ -31,12 +31,13 @@ bool dev_stat_parse(const char *text, struct dev_stat *ret)
     unsigned long long start;
     const char *name_end = strrchr(text, ')');
 
-    /* pid (name) state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime priority nice
-     * threads itrealvalue starttime */
+    /* pid (name) state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime
+     * cstime priority nice threads itrealvalue starttime */
     if (!name_end || sscanf(text, "%ld (", &pid) != 1)
         return false;
-    if (sscanf(name_end + 1, " %c %ld %ld %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-               &s.state, &ppid, &pgrp, &session, &start) != 5)
+    if (sscanf(name_end + 1,
+               " %c %ld %ld %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &s.state,
+               &ppid, &pgrp, &session, &start) != 5)
         return false;
     s.pid = (pid_t)pid;
     s.session = (pid_t)session;
@@ -50,7 +51,8 @@ bool dev_stat_read(pid_t pid, struct dev_stat *ret)
     _cleanup_free_ char *path = xasprintf("/proc/%ld/stat", (long)pid);
     _cleanup_free_ char *text = NULL;
 
-    return file_read(path, PROC_FILE_MAX, &text, NULL, NULL) == 0 && dev_stat_parse(text, ret) && ret->pid == pid;
+    return file_read(path, PROC_FILE_MAX, &text, NULL, NULL) == 0 && dev_stat_parse(text, ret) &&
+           ret->pid == pid;
 }
 
 void dev_boot_id(char out[DEV_BOOT_ID_LEN])
@@ -104,7 +106,8 @@ int64_t dev_proc_rss(const struct dev_proc *p)
     _cleanup_free_ char *text = NULL;
     long long pages;
 
-    if (!is_there(p) || file_read(path, PROC_FILE_MAX, &text, NULL, NULL) < 0 || sscanf(text, "%*s %lld", &pages) != 1)
+    if (!is_there(p) || file_read(path, PROC_FILE_MAX, &text, NULL, NULL) < 0 ||
+        sscanf(text, "%*s %lld", &pages) != 1)
         return 0;
     return pages * sysconf(_SC_PAGESIZE);
 }
@@ -125,7 +128,8 @@ int dev_proc_load(const char *path, struct dev_proc *ret, struct err **err)
     if (r < 0)
         return r == ERR_INVALID ? r : ERR_INVALID;
     int64_t pid = json_int(o, "pid", 0);
-    const char *start = json_str_or(o, "start", ""), *hash = json_str_or(o, "command", "0"), *boot = json_str_or(o, "boot", "");
+    const char *start = json_str_or(o, "start", ""), *hash = json_str_or(o, "command", "0"),
+               *boot = json_str_or(o, "boot", "");
     char *start_end, *hash_end;
     p.start = strtoull(start, &start_end, 10);
     p.command_hash = strtoull(hash, &hash_end, 16);
@@ -345,22 +349,6 @@ char *dev_wait_text(int status)
     if (WIFSIGNALED(status))
         return xasprintf("was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     return xasprintf("ended with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : status);
-}
-
-int dev_signal_parse(const char *text)
-{
-    int64_t n;
-
-    if (str_to_i64(text, 1, NSIG - 1, &n))
-        return (int)n;
-    if (strncasecmp(text, "SIG", 3) == 0)
-        text += 3;
-    for (int s = 1; s < NSIG; s++) {
-        const char *name = sigabbrev_np(s);
-        if (name && strcasecmp(name, text) == 0)
-            return s;
-    }
-    return 0;
 }
 
 /* Short runs */

@@ -11,8 +11,8 @@
 
 typedef VEC(struct dev_proc) proc_list;
 
-/* The session is ours when its number still is: the leader lives, or no process has its pid. The kernel gives a pid away only after
- * the last process of the session of that number is gone. */
+/* The session is ours when its number still is: the leader lives, or no process has its pid. The kernel gives
+ * a pid away only after the last process of the session of that number is gone. */
 static bool is_ours(const struct dev_proc *leader)
 {
     char boot[DEV_BOOT_ID_LEN];
@@ -29,7 +29,8 @@ static void members(const struct dev_proc *leader, proc_list *ret)
     for (struct dirent *e; d && (e = readdir(d));) {
         struct dev_stat s;
         int64_t pid;
-        if (!str_to_i64(e->d_name, 1, INT32_MAX, &pid) || pid == leader->pid || !dev_stat_read((pid_t)pid, &s))
+        if (!str_to_i64(e->d_name, 1, INT32_MAX, &pid) || pid == leader->pid ||
+            !dev_stat_read((pid_t)pid, &s))
             continue;
         /* Older than the leader: of a session that had the number before. */
         if (s.session != leader->pid || s.start < leader->start || strchr("ZXx", s.state))

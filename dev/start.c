@@ -142,7 +142,11 @@ static void ask(void *arg)
 
     if (u->child->kind == DEV_APISERVER) {
         struct kube_call call = {
-            .method = "GET", .path = spec->ready_path, .timeout_ms = API_REQUEST_MS, .done = on_api, .arg = u,
+            .method = "GET",
+            .path = spec->ready_path,
+            .timeout_ms = API_REQUEST_MS,
+            .done = on_api,
+            .arg = u,
         };
         u->req = kube_do(s->client, &call);
         return;
@@ -165,8 +169,8 @@ static void on_end(void *arg, int events _unused_, bool error _unused_)
     if (u->io)
         loop_io_set(u->io, 0);
     err_set(&e, ERR_FAILED, "%s %s %s; %s %s%s%s", u->child->name, end,
-            u->state == UNIT_READY ? "after it had been ready" : "before it was ready", *tail ? "the end of" : "nothing stands in",
-            log, *tail ? ":\n" : "", tail);
+            u->state == UNIT_READY ? "after it had been ready" : "before it was ready",
+            *tail ? "the end of" : "nothing stands in", log, *tail ? ":\n" : "", tail);
     give_up(u->starter, e);
 }
 
@@ -248,8 +252,8 @@ static int start_objects(struct unit *u, struct err **err)
 
     if (r < 0)
         return r;
-    return dev_objects_new(s->env, s->client, s->options->manifests, s->options->nmanifests, on_objects, u, &u->objects,
-                           err);
+    return dev_objects_new(s->env, s->client, s->options->manifests, s->options->nmanifests, on_objects, u,
+                           &u->objects, err);
 }
 
 static void begin(struct unit *u)

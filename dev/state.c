@@ -19,9 +19,11 @@ int dev_label_check(const char *text, struct err **err)
         return err_set(err, ERR_INVALID, "label \"%.40s...\" is longer than %d characters", text, LABEL_MAX);
     for (const char *p = text; *p; p++)
         if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == ',')
-            return err_set(err, ERR_INVALID, "label \"%s\" holds a blank, a comma or a control character", text);
+            return err_set(err, ERR_INVALID, "label \"%s\" holds a blank, a comma or a control character",
+                           text);
     if (strncasecmp(text, "hostcore.", 9) == 0)
-        return err_set(err, ERR_INVALID, "label \"%s\": names that start with hostcore. are the host's own", text);
+        return err_set(err, ERR_INVALID, "label \"%s\": names that start with hostcore. are the host's own",
+                       text);
     return 0;
 }
 
@@ -153,10 +155,11 @@ int dev_state_load(struct dev_env *e, struct err **err)
         e->exists = true;
     }
     if (r < 0)
-        return err_set(err, ERR_INVALID,
-                       "the state file %s is damaged: %s; \"wasmctl dev down --purge%s%s\" removes the environment", path,
-                       err_text(problem), streq(e->name, DEV_DEFAULT_NAME) ? "" : " --name ",
-                       streq(e->name, DEV_DEFAULT_NAME) ? "" : e->name);
+        return err_set(
+            err, ERR_INVALID,
+            "the state file %s is damaged: %s; \"wasmctl dev down --purge%s%s\" removes the environment",
+            path, err_text(problem), streq(e->name, DEV_DEFAULT_NAME) ? "" : " --name ",
+            streq(e->name, DEV_DEFAULT_NAME) ? "" : e->name);
     return 0;
 }
 

@@ -155,7 +155,8 @@ static void add_kind_url(const struct dev_env *e, enum dev_kind kind, int port, 
 
 cJSON *dev_status(const struct dev_env *e)
 {
-    _cleanup_free_ char *api = dev_api_url(e), *nats = dev_nats_url(e), *audit = dev_path(e, "logs/audit.log");
+    _cleanup_free_ char *api = dev_api_url(e), *nats = dev_nats_url(e),
+                        *audit = dev_path(e, "logs/audit.log");
     cJSON *o = cJSON_CreateObject(), *children = cJSON_CreateArray();
 
     json_set_str(o, "name", e->name);

@@ -56,8 +56,8 @@ static void bury(struct victim *v)
     /* Only if this program has started it. */
     waitpid(v->proc.pid, NULL, WNOHANG);
     if (!dev_session_clear(&v->proc, CLEAR_MS) && !v->stopper->err) {
-        err_set(&v->stopper->err, ERR_TIMEOUT, "processes that %s has started do not end (session %ld)", v->name,
-                (long)v->proc.pid);
+        err_set(&v->stopper->err, ERR_TIMEOUT, "processes that %s has started do not end (session %ld)",
+                v->name, (long)v->proc.pid);
         return;
     }
     if (unlink(path) < 0 && errno != ENOENT && !v->stopper->err)

@@ -146,7 +146,10 @@ static int clean_stale(struct dev_env *e, struct err **err)
     _cleanup_free_ char *run = dev_path(e, "run");
     int r = 0;
 
-    dev_say(e, "environment %s was up when the machine went down: what etcd and nats kept without fsync is dropped", e->name);
+    dev_say(
+        e,
+        "environment %s was up when the machine went down: what etcd and nats kept without fsync is dropped",
+        e->name);
     for (size_t i = 0; i < e->children.len && r == 0; i++) {
         const struct dev_child *c = e->children.items[i];
         /* A host's identity was written with fsync and stays. */
@@ -164,7 +167,8 @@ static int check_options(const struct dev_env *e, const struct dev_up_options *o
     int64_t most = (int64_t)dev_count_hosts(e) > o->hosts ? (int64_t)dev_count_hosts(e) : o->hosts;
 
     if (o->hosts < 0 || most > DEV_MAX_HOSTS)
-        return err_set(err, ERR_INVALID, "an environment has 0 to %d hosts, not %lld", DEV_MAX_HOSTS, (long long)o->hosts);
+        return err_set(err, ERR_INVALID, "an environment has 0 to %d hosts, not %lld", DEV_MAX_HOSTS,
+                       (long long)o->hosts);
     if (o->api_port && o->api_port == o->nats_port)
         return err_set(err, ERR_INVALID, "the API server and NATS cannot share port %d", o->api_port);
     return check_labels(o->host_labels, err);
