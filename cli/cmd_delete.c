@@ -130,12 +130,10 @@ static int delete_one(struct deleting *d, const struct kube_resource *r, const c
     }
     d->found++;
     print_deleted(d, r, namespace, name);
-    if (d->o->wait && d->o->dry_run == DRY_NONE) {
-        /* The answer is the object while it is ending, a Status with the uid once it is gone. */
-        const char *uid = json_str(answer, "metadata.uid");
+    /* The answer is the object while it is ending, a Status once it is gone. */
+    if (d->o->wait && d->o->dry_run == DRY_NONE && !streq(json_str_or(answer, "kind", ""), "Status"))
         vec_push(&d->gone, ((struct gone){r, xstrdup_null(namespace), xstrdup(name),
-                                          xstrdup_null(uid ? uid : json_str(answer, "details.uid"))}));
-    }
+                                          xstrdup_null(json_str(answer, "metadata.uid"))}));
     return 0;
 }
 

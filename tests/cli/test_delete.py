@@ -20,6 +20,7 @@ class Delete(CliTest):
         body = self.requests("DELETE")[0].json()
         self.assertEqual("Background", body["propagationPolicy"])
         self.assertNotIn("gracePeriodSeconds", body)
+        self.assertEqual(1, len(self.requests()))
 
     def test_cluster_scoped_and_options(self):
         self.api.on("DELETE", API + "/lattices/x", deleted("x"))
