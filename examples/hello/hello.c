@@ -1,8 +1,9 @@
 /*
- * An actor that answers HTTP: GET / says hello, every other path is a 404. It writes one line a request to standard error.
+ * An actor that answers HTTP: GET / says hello, every other path is a 404. It writes one line a request to
+ * standard error.
  *
- * The greeting comes from the configuration key "greeting", which a WasmActor sets in spec.config; without it, from the
- * build (-DGREETING='"..."').
+ * The greeting comes from the configuration key "greeting", which a WasmActor sets in spec.config; without it,
+ * from the build (-DGREETING='"..."').
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,10 +42,11 @@ static void on_request(wasi_request request, wasi_response_out out)
     } else {
         if (!wasi_config_get("greeting", &greeting))
             greeting = (struct wasi_string){.text = GREETING, .len = strlen(GREETING)};
-        snprintf(body, sizeof(body), "%.*s\n%.*s %.*s\n", shown(&greeting), greeting.text, shown(&method), method.text,
-                 shown(&path), path.text);
+        snprintf(body, sizeof(body), "%.*s\n%.*s %.*s\n", shown(&greeting), greeting.text, shown(&method),
+                 method.text, shown(&path), path.text);
     }
-    fprintf(stderr, "hello: %.*s %.*s -> %d\n", shown(&method), method.text, shown(&path), path.text, status);
+    fprintf(stderr, "hello: %.*s %.*s -> %d\n", shown(&method), method.text, shown(&path), path.text,
+            status);
     wasi_respond(out, status, "text/plain; charset=utf-8", body, strlen(body));
 }
 

@@ -12,13 +12,16 @@ IMPORT(HTTP, "[method]incoming-request.path-with-query") void request_path(int32
 IMPORT(HTTP, "[resource-drop]incoming-request") void request_drop(int32_t request);
 IMPORT(HTTP, "[constructor]fields") int32_t fields_new(void);
 IMPORT(HTTP, "[method]fields.append")
-void fields_append(int32_t fields, const char *name, size_t name_len, const char *value, size_t value_len, void *ret);
+void fields_append(int32_t fields, const char *name, size_t name_len, const char *value, size_t value_len,
+                   void *ret);
 IMPORT(HTTP, "[constructor]outgoing-response") int32_t response_new(int32_t fields);
-IMPORT(HTTP, "[method]outgoing-response.set-status-code") int32_t response_set_status(int32_t response, int32_t status);
+IMPORT(HTTP, "[method]outgoing-response.set-status-code")
+int32_t response_set_status(int32_t response, int32_t status);
 IMPORT(HTTP, "[method]outgoing-response.body") void response_body(int32_t response, void *ret);
 /* The arguments after is_error are the response, or an error code with room for its largest form. */
 IMPORT(HTTP, "[static]response-outparam.set")
-void response_out_set(int32_t out, int32_t is_error, int32_t response, int32_t, int64_t, int32_t, int32_t, int32_t, int32_t);
+void response_out_set(int32_t out, int32_t is_error, int32_t response, int32_t, int64_t, int32_t, int32_t,
+                      int32_t, int32_t);
 IMPORT(HTTP, "[method]outgoing-body.write") void body_write(int32_t body, void *ret);
 IMPORT(HTTP, "[static]outgoing-body.finish")
 void body_finish(int32_t body, int32_t has_trailers, int32_t trailers, void *ret);
@@ -60,7 +63,8 @@ void *cabi_realloc(void *old, size_t old_len, size_t align, size_t len)
 
 struct wasi_string wasi_request_method(wasi_request request)
 {
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    static const char *const names[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                        "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     struct result r = {0};
 
     request_method(request, &r);

@@ -1,11 +1,12 @@
 /*
- * The few WASI 0.2 functions an HTTP component in C needs, declared by hand: small enough to read, and no generator is
- * needed to build. The names and types are those of the WIT packages wasi:http, wasi:io and wasi:config; arguments are
- * passed as the component model's canonical ABI says (a string is a pointer and a length, a result that does not fit one
- * value is written to memory that the caller gives). The version in the names must be that of wit/hello.wit.
+ * The few WASI 0.2 functions an HTTP component in C needs, declared by hand: small enough to read, and no
+ * generator is needed to build. The names and types are those of the WIT packages wasi:http, wasi:io and
+ * wasi:config; arguments are passed as the component model's canonical ABI says (a string is a pointer and a
+ * length, a result that does not fit one value is written to memory that the caller gives). The versions in
+ * the names of wasi.c must be those of wit/.
  */
-#ifndef WASI_H
-#define WASI_H
+#ifndef WASMCTL_EXAMPLES_HELLO_WASI_H
+#define WASMCTL_EXAMPLES_HELLO_WASI_H
 
 #include <stdbool.h>
 #include <stddef.h>
