@@ -1,0 +1,354 @@
+"""End-to-end tests: the built programs against the real API server, NATS server and wasmCloud hosts. One test a CTest entry:
+e2e.py NAME. The environment (three hosts) is made by `up` and removed by `down`, which are CTest fixtures."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from harness import (ENV_NAME, HELLO, HELLO_AGAIN, HTTP_CAPABILITY, LATCTL, OPERATOR, WASMCTL, Env, Failed, actor, answers,
+                     apply, condition, ctl, ctl_fails, delete, dev, exists, free_port, get, inventory, is_ready, links_of,
+                     main, parts_path, provider, run, running_on, test, wait_for)
+
+
+def expect(holds, text):
+    if not holds:
+        raise Failed(text)
+
+
+def wait_ready(name, kind="wasmactor", timeout=60):
+    return wait_for(f"{kind} {name} is Ready", lambda: (o := get(kind, name)) and is_ready(o) and o, timeout)
+
+
+def http_pair(name, port, **spec):
+    """A provider and an actor behind it."""
+    apply(provider(f"{name}-http", port))
+    apply(actor(name, capabilities=[{"interface": HTTP_CAPABILITY, "provider": f"{name}-http"}], **spec))
+    wait_ready(f"{name}-http", "wasmprovider")
+    wait_ready(name)
+
+
+def remove_pair(name):
+    delete("wasmactor", name)
+    delete("wasmprovider", f"{name}-http")
+
+
+@test
+def up():
+    for path in (WASMCTL, OPERATOR, LATCTL, HELLO, HELLO_AGAIN):
+        expect(path and os.path.exists(path), f"{path or 'WASMCTL_TEST_HELLO'} does not exist: run ./install.sh test")
+    run(WASMCTL, "dev", "down", "--name", ENV_NAME, "--purge", check=False)
+    print(run(WASMCTL, "dev", "up", "--name", ENV_NAME, "--hosts", "3", "--host-label", "intention=actor",
+              "--host-label", "0:zone=a", "--host-label", "1:zone=b", "--host-label", "2:zone=c", timeout=150)[2])
+    wait_for("three hosts are mirrored",
+             lambda: sum(condition(h, "Ready")["status"] == "True" for h in get("latticehosts")["items"]) == 3, 60)
+
+
+@test
+def down():
+    run(WASMCTL, "dev", "down", "--name", ENV_NAME, "--purge", timeout=60)
+
+
+@test
+def apply_to_http_200():
+    port = free_port()
+    http_pair("first", port)
+    answers(port)
+    out = ctl("get", "wasmactors")
+    expect("first" in out and "READY" in out, f"no table:\n{out}")
+    out = ctl("describe", "wasmactor", "first")
+    for word in ("Conditions:", "Placements:", "Events:", "Running"):
+        expect(word in out, f"describe lacks {word}:\n{out}")
+    remove_pair("first")
+
+
+@test
+def scale_up_and_down():
+    apply(actor("scaled", replicas=1))
+    wait_ready("scaled")
+    expect(sorted(running_on("default_scaled").values()) == [1000], f"one replica: {running_on('default_scaled')}")
+    apply(actor("scaled", replicas=3))
+    wait_for("three hosts run one replica each",
+             lambda: sorted(running_on("default_scaled").values()) == [1000, 1000, 1000])
+    status = wait_ready("scaled")["status"]
+    expect(status["readyReplicas"] == 3 and len(status["placements"]) == 3, json.dumps(status))
+    apply(actor("scaled", replicas=5))
+    wait_for("five replicas over three hosts",
+             lambda: sorted(running_on("default_scaled").values()) == [1000, 2000, 2000])
+    apply(actor("scaled", replicas=1))
+    wait_for("one replica is left", lambda: sorted(running_on("default_scaled").values()) == [1000])
+    wait_for("status says one", lambda: get("wasmactor", "scaled")["status"]["replicas"] == 1)
+    apply(actor("scaled", replicas=0))
+    wait_for("nothing is left", lambda: running_on("default_scaled") == {})
+    delete("wasmactor", "scaled")
+
+
+@test
+def image_change():
+    port = free_port()
+    http_pair("changed", port, replicas=2)
+    answers(port)
+    before = {p["revision"] for p in get("wasmactor", "changed")["status"]["placements"]}
+    apply(actor("changed", image=f"file://{HELLO_AGAIN}", replicas=2,
+                capabilities=[{"interface": HTTP_CAPABILITY, "provider": "changed-http"}]))
+    wait_for("the new image answers", lambda: answers(port, "Hello again"))
+    status = wait_ready("changed")["status"]
+    expect(status["updatedReplicas"] == 2, json.dumps(status))
+    after = {p["revision"] for p in status["placements"]}
+    expect(len(after) == 1 and after != before, f"revisions before {before}, after {after}")
+    for host in running_on("default_changed"):
+        images = [c["image_ref"] for c in inventory(host)["components"]
+                  if c["id"] == "default_changed"]
+        expect(images == [f"file://{HELLO_AGAIN}"], f"host {host} runs {images}")
+    remove_pair("changed")
+
+
+@test
+def stopped_behind_its_back():
+    apply(actor("drifting"))
+    wait_ready("drifting")
+    host = next(iter(running_on("default_drifting")))
+    run(LATCTL, "--server", Env.get().nats, "stop", host, "default_drifting")
+    wait_for("the component is back", lambda: running_on("default_drifting"))
+    wait_ready("drifting")
+    delete("wasmactor", "drifting")
+
+
+@test
+def foreign_component_is_left_alone():
+    host = Env.get().hosts()[0]["hostID"]
+    run(LATCTL, "--server", Env.get().nats, "scale", host, "default_taken", f"file://{HELLO}", "7")
+    wait_for("it runs", lambda: running_on("default_taken").get(host) == 7)
+    apply(actor("taken", replicas=3))
+    wait_for("the other two hosts run it", lambda: sorted(running_on("default_taken").values()) == [7, 1000, 2000])
+    delete("wasmactor", "taken")
+    expect(running_on("default_taken") == {host: 7}, f"what was not ours was touched: {running_on('default_taken')}")
+    run(LATCTL, "--server", Env.get().nats, "stop", host, "default_taken")
+
+
+@test
+def host_killed():
+    port = free_port()
+    http_pair("moved", port, replicas=1, placement={"hostSelector": {"matchLabels": {"intention": "actor"}}})
+    provider_host = get("wasmprovider", "moved-http")["status"]["placements"][0]["host"]
+    first = next(iter(running_on("default_moved")))
+    if first.lower() == provider_host:
+        # The entrance must live: have the actor on another host.
+        label = {0: "a", 1: "b", 2: "c"}
+        index = [h["hostID"] for h in Env.get().hosts()].index(first)
+        others = [label[i] for i in label if i != index]
+        selector = {"matchLabels": {"intention": "actor"},
+                    "matchExpressions": [{"key": "zone", "operator": "In", "values": others}]}
+        apply(actor("moved", placement={"hostSelector": selector},
+                    capabilities=[{"interface": HTTP_CAPABILITY, "provider": "moved-http"}]))
+        wait_for("the actor left the provider's host", lambda: first not in running_on("default_moved"))
+        wait_ready("moved")
+        apply(actor("moved", placement={"hostSelector": {"matchLabels": {"intention": "actor"}}},
+                    capabilities=[{"interface": HTTP_CAPABILITY, "provider": "moved-http"}]))
+        wait_ready("moved")
+        first = next(iter(running_on("default_moved")))
+    victim = next(h for h in Env.get().hosts() if h["hostID"] == first)
+    dev("host", "kill", victim["name"], "--signal", "9")
+    try:
+        wait_for("the replica runs on another host", lambda: running_on("default_moved"))
+        answers(port)
+        obj = wait_ready("moved")
+        lost = [p for p in obj["status"]["placements"] if p["state"] == "Lost"]
+        expect(lost and lost[0]["host"] == first.lower() and "lost" in lost[0]["message"],
+               f"status does not say why: {json.dumps(obj['status'])}")
+        node = get("latticehost", first.lower())
+        expect(condition(node, "Ready")["status"] == "False", json.dumps(node["status"]["conditions"]))
+        expect("ReplicaLost" in ctl("events", "--for", "wasmactor/moved"), ctl("events", "--for", "wasmactor/moved"))
+    finally:
+        dev("host", "start", victim["name"])
+    wait_for("the host is back", lambda: condition(get("latticehost", first.lower()), "Ready")["status"] == "True")
+    remove_pair("moved")
+
+
+@test
+def delete_leaves_nothing():
+    port = free_port()
+    http_pair("gone", port, replicas=3, config={"greeting": "x"})
+    expect(links_of("default_gone"), "no link was made")
+    ctl("delete", "wasmactor", "gone", "--timeout=60s", timeout=90)
+    expect(running_on("default_gone") == {}, f"still running: {running_on('default_gone')}")
+    expect(links_of("default_gone") == [], f"links are left: {links_of('default_gone')}")
+    ctl("delete", "wasmprovider", "gone-http", "--timeout=60s", timeout=90)
+    for host in Env.get().hosts():
+        left = [p["id"] for p in inventory(host["hostID"])["providers"] if "gone" in p["id"]]
+        expect(left == [], f"host {host['name']} still runs {left}")
+
+
+@test
+def operator_restarted_in_the_middle():
+    names = [f"many-{i}" for i in range(10)]
+    for name in names[:5]:
+        apply(actor(name, replicas=2))
+    dev("child", "kill", "operator")
+    for name in names[5:]:
+        apply(actor(name, replicas=2))
+    ctl("delete", "wasmactor", names[0], "--wait=false")
+    dev("child", "start", "operator")
+    for name in names[1:]:
+        wait_ready(name)
+        expect(sum(running_on(f"default_{name}").values()) == 2000, f"{name}: {running_on(f'default_{name}')}")
+    wait_for("the deleted one is gone", lambda: not exists("wasmactor", names[0]))
+    expect(running_on(f"default_{names[0]}") == {}, "the deleted one still runs")
+    for name in names[1:]:
+        delete("wasmactor", name)
+
+
+@test
+def nats_restarted_deletes_nothing():
+    apply(actor("steady", replicas=3))
+    wait_ready("steady")
+    dev("child", "kill", "nats")
+    wait_for("the lattice says it is not connected",
+             lambda: condition(get("lattice", "default"), "Connected")["status"] == "False")
+    obj = wait_for("the actor says it is not judged",
+                   lambda: (o := get("wasmactor", "steady")) and condition(o, "Ready")["status"] == "Unknown" and o)
+    expect(obj["status"]["replicas"] == 3 and len(obj["status"]["placements"]) == 3, json.dumps(obj["status"]))
+    expect(len(get("latticehosts")["items"]) >= 3, "LatticeHosts were removed")
+    dev("child", "start", "nats")
+    wait_for("the lattice is connected again",
+             lambda: condition(get("lattice", "default"), "Connected")["status"] == "True", 60)
+    wait_ready("steady", timeout=90)
+    expect(sorted(running_on("default_steady").values()) == [1000] * 3, f"{running_on('default_steady')}")
+    stops = [e for e in ctl("events", "--for", "wasmactor/steady").splitlines() if "Stopped" in e]
+    expect(stops == [], f"something was stopped: {stops}")
+    delete("wasmactor", "steady")
+
+
+@test
+def nothing_fits():
+    apply(actor("nowhere", placement={"hostSelector": {"matchLabels": {"intention": "nothing-has-this"}}}))
+    obj = wait_for("the condition tells why",
+                   lambda: (o := get("wasmactor", "nowhere")) and condition(o, "Ready")["reason"] == "NoFittingHost" and o)
+    message = condition(obj, "Ready")["message"]
+    expect("do not match intention=nothing-has-this" in message and "0/3 hosts fit" in message, message)
+    expect(message.split(": ", 1)[1] in ctl("describe", "wasmactor", "nowhere"), "describe does not tell")
+    delete("wasmactor", "nowhere")
+
+
+@test
+def image_does_not_exist():
+    apply(actor("imageless", image="file:///nowhere/at/all.wasm"))
+    obj = wait_for("the condition holds the host's own words",
+                   lambda: (o := get("wasmactor", "imageless")) and condition(o, "Ready")["reason"] == "StartFailed" and o)
+    message = condition(obj, "Ready")["message"]
+    expect("/nowhere/at/all.wasm" in message or "No such file" in message or "fetch" in message, message)
+    expect("StartFailed" in ctl("events", "--for", "wasmactor/imageless"), "no Event")
+    delete("wasmactor", "imageless")
+
+
+@test
+def config_reaches_the_lattice():
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"},
+                "data": {"greeting": "from a ConfigMap", "other": "1"}}
+    apply(actor("configured", configFrom=[{"configMapRef": {"name": "settings"}}], config={"other": "2"}))
+    wait_for("the missing ConfigMap is named",
+             lambda: "settings" in condition(get("wasmactor", "configured"), "Ready")["message"])
+    apply(manifest)
+    first = wait_ready("configured")["status"]["placements"][0]["revision"]
+    manifest["data"]["greeting"] = "changed"
+    apply(manifest)
+    wait_for("an edit of the ConfigMap rolls the actor",
+             lambda: (o := get("wasmactor", "configured")) and is_ready(o)
+             and o["status"]["placements"][0]["revision"] != first)
+    delete("wasmactor", "configured")
+    ctl("delete", "configmap", "settings")
+
+
+@test
+def errors_people_see():
+    with tempfile.TemporaryDirectory() as folder:
+        bad = os.path.join(folder, "bad.yaml")
+        with open(bad, "w", encoding="utf-8") as f:
+            f.write("apiVersion: wasmctl.dev/v1alpha1\nkind: WasmActor\nmetadata:\n  name: x\n   labels: {}\n")
+        status, err = ctl_fails("apply", "-f", bad)
+        expect(status == 1 and f"{bad}:5:" in err, f"bad YAML: {err}")
+        status, err = ctl_fails("apply", "-f", os.path.join(folder, "absent.yaml"))
+        expect(status == 1 and "absent.yaml" in err, err)
+    manifest = actor("wrong")
+    manifest["spec"]["replicsa"] = 2
+    status, err = ctl_fails("apply", "-f", "-", stdin=json.dumps(manifest))
+    expect(status == 1 and "replicsa" in err, f"unknown field: {err}")
+    manifest = actor("wrong", replicas="two")
+    status, err = ctl_fails("apply", "-f", "-", stdin=json.dumps(manifest))
+    expect(status == 1 and "spec.replicas" in err, f"wrong type: {err}")
+    status, err = ctl_fails("get", "wasmactors", "--context", "nowhere")
+    expect(status == 1 and 'context "nowhere" does not exist' in err, f"no such context: {err}")
+    status, err = ctl_fails("get", "wasmactor", "does-not-exist")
+    expect(status == 1 and 'Error from server (NotFound): wasmactors.wasmctl.dev "does-not-exist" not found' in err, err)
+    status, err = ctl_fails("get", "wasmactrs")
+    expect(status == 1 and 'the server doesn\'t have a resource type "wasmactrs"' in err, err)
+    status, err = ctl_fails("get", "wasmactors", "--server", f"https://127.0.0.1:{free_port()}")
+    expect(status == 1 and "was refused - did you specify the right host or port?" in err, f"server down: {err}")
+    status, err = ctl_fails("get", "--no-such-flag")
+    expect(status == 1 and "unknown flag: --no-such-flag" in err, err)
+    expect(not exists("wasmactor", "wrong"), "a refused object was made")
+
+
+@test
+def lattice_unreachable():
+    apply({"apiVersion": "wasmctl.dev/v1alpha1", "kind": "Lattice", "metadata": {"name": "away"},
+           "spec": {"driver": "wasmcloud.v1", "nats": {"servers": [f"nats://127.0.0.1:{free_port()}"]}}})
+    apply(actor("stranded", lattice="away"))
+    wait_for("the Lattice tells why",
+             lambda: condition(get("lattice", "away"), "Connected")["status"] == "False")
+    wait_for("the actor tells why",
+             lambda: condition(get("wasmactor", "stranded"), "Ready")["reason"] == "LatticeDisconnected")
+    apply(actor("lost", lattice="no-such-lattice"))
+    obj = wait_for("an actor of no lattice tells why",
+                   lambda: (o := get("wasmactor", "lost")) and condition(o, "Ready")["reason"] == "LatticeNotFound" and o)
+    expect("no-such-lattice" in condition(obj, "Ready")["message"], str(condition(obj, "Ready")))
+    # Without its Lattice an actor can be deleted at once.
+    ctl("delete", "lattice", "away")
+    delete("wasmactor", "stranded")
+    delete("wasmactor", "lost")
+
+
+def valgrind(*command, **kw):
+    args = ["valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible",
+            "--error-exitcode=99", *command]
+    return run(*args, check=False, timeout=120, **kw)
+
+
+@test
+def valgrind_get():
+    for command in (["get", "wasmactors,latticehosts", "-A"], ["get", "lattices", "-o", "yaml"],
+                    ["get", "wasmactor", "does-not-exist"]):
+        status, out, err = valgrind(WASMCTL, *command, env={"KUBECONFIG": Env.get().kubeconfig})
+        expect(status in (0, 1), f"valgrind wasmctl {' '.join(command)}: status {status}\n{err}")
+
+
+@test
+def valgrind_operator():
+    """The operator of the environment gives way to one under valgrind, which does a start, a scale, an update and a delete."""
+    dev("child", "stop", "operator")
+    log = tempfile.NamedTemporaryFile("w+", prefix="operator-valgrind-", suffix=".log")
+    kubeconfig = os.path.join(Env.get().status["folder"], "operator.kubeconfig")
+    expect(os.path.exists(kubeconfig), f"{kubeconfig} does not exist")
+    process = subprocess.Popen(["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=99",
+                                "--errors-for-leak-kinds=definite,indirect,possible",
+                                OPERATOR, "--kubeconfig", kubeconfig, "--health-address=", "--metrics-address="],
+                               stdout=log, stderr=subprocess.STDOUT)
+    try:
+        port = free_port()
+        http_pair("checked", port, replicas=2, config={"a": "b"})
+        answers(port)
+        apply(actor("checked", image=f"file://{HELLO_AGAIN}", replicas=3,
+                    capabilities=[{"interface": HTTP_CAPABILITY, "provider": "checked-http"}]))
+        wait_for("updated", lambda: answers(port, "Hello again"))
+        wait_ready("checked")
+        remove_pair("checked")
+    finally:
+        process.terminate()
+        status = process.wait(timeout=60)
+        dev("child", "start", "operator")
+    log.seek(0)
+    expect(status == 0, f"valgrind status {status}:\n{log.read()[-6000:]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
