@@ -2,8 +2,8 @@
  * An actor that answers HTTP: GET / says hello, every other path is a 404. It writes one line a request to
  * standard error.
  *
- * The greeting comes from the configuration key "greeting", which a WasmActor sets in spec.config; without it,
- * from the build (-DGREETING='"..."').
+ * The greeting comes from the configuration key "greeting", which a WasmActor sets in spec.config; without
+ * it, from the build (-DGREETING='"..."').
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@ static bool is_root(const struct wasi_string *path)
 
 static void on_request(wasi_request request, wasi_response_out out)
 {
-    struct wasi_string method = wasi_request_method(request), path = wasi_request_path(request), greeting = {0};
+    struct wasi_string method = wasi_request_method(request), path = wasi_request_path(request),
+                       greeting = {0};
     char body[1024];
     int status = 200;
 
@@ -45,8 +46,7 @@ static void on_request(wasi_request request, wasi_response_out out)
         snprintf(body, sizeof(body), "%.*s\n%.*s %.*s\n", shown(&greeting), greeting.text, shown(&method),
                  method.text, shown(&path), path.text);
     }
-    fprintf(stderr, "hello: %.*s %.*s -> %d\n", shown(&method), method.text, shown(&path), path.text,
-            status);
+    fprintf(stderr, "hello: %.*s %.*s -> %d\n", shown(&method), method.text, shown(&path), path.text, status);
     wasi_respond(out, status, "text/plain; charset=utf-8", body, strlen(body));
 }
 
