@@ -19,14 +19,20 @@ static void on_finalizer(void *arg, const struct kube_response *response _unused
     if (err && err->code != ERR_NOT_FOUND)
         log_warn("cannot write the finalizer", "object", u->key, "error", err_text(err), NULL);
     /* The change comes back by the watch; after an error the key is tried again. */
-    if (err)
+    if (err) {
+        xstr_replace(&u->finalizer_version, NULL);
         wq_add_after(u->op->q_unit[u->kind], u->key, 1000);
+    }
 }
 
-static void write_finalizer(struct op *op, struct op_unit *u, const struct model_workload *w, bool present)
+static void write_finalizer(struct op *op, struct op_unit *u, const struct model_workload *w, bool present,
+                            const char *why)
 {
-    if (u->finalizer_request)
+    if (u->finalizer_request || streq_null(u->finalizer_version, w->meta.resource_version))
         return;
+    xstr_replace(&u->finalizer_version, w->meta.resource_version);
+    if (!present)
+        log_info("deleted", "object", u->key, "why", why, NULL);
     _cleanup_json_ cJSON *o =
         json_object("apiVersion", MODEL_API_VERSION, "kind", model_kind_name(w->kind), NULL);
     json_set_str(o, "metadata.name", w->meta.name);
@@ -181,11 +187,10 @@ void exec_plan(struct op *op, struct op_unit *u, const struct view *v, const str
         const struct plan_action *a = &p->actions[i];
         switch (a->kind) {
         case PLAN_FINALIZER_ADD:
-            write_finalizer(op, u, w, true);
+            write_finalizer(op, u, w, true, NULL);
             break;
         case PLAN_FINALIZER_REMOVE:
-            log_info("deleted", "object", u->key, "why", a->why, NULL);
-            write_finalizer(op, u, w, false);
+            write_finalizer(op, u, w, false, a->why);
             break;
         case PLAN_CONFIG_PUT:
             links_config_put(v->l, v->configs[a->index].name, v->configs[a->index].values, w->kind, w->key);

@@ -257,12 +257,23 @@ static void index_id(struct op *op, enum model_kind kind, const struct model_wor
     }
 }
 
+/* A lattice that is being deleted waits for its last user. */
+static void release_lattice(struct op *op, const struct model_workload *gone)
+{
+    const struct model_lattice *object = op_lattice_object(op, gone->lattice);
+
+    if (object && object->meta.deleted_ns)
+        wq_add(op->q_lattice, gone->lattice);
+}
+
 static void on_actor(void *arg, const char *key, const void *old, const void *now)
 {
     struct op *op = arg;
 
     index_id(op, MODEL_ACTOR, old, now);
     wq_add(op->q_unit[MODEL_ACTOR], key);
+    if (!now)
+        release_lattice(op, old);
 }
 
 static void on_provider(void *arg, const char *key, const void *old, const void *now)
@@ -271,6 +282,8 @@ static void on_provider(void *arg, const char *key, const void *old, const void 
 
     index_id(op, MODEL_PROVIDER, old, now);
     wq_add(op->q_unit[MODEL_PROVIDER], key);
+    if (!now)
+        release_lattice(op, old);
 }
 
 static void on_lattice(void *arg, const char *key, const void *old _unused_, const void *now _unused_)

@@ -147,12 +147,24 @@ static void delete_object(struct op *op, const char *name)
     kube_do(op->client, &call);
 }
 
+/* Another Lattice object leads to the same lattice and has mirrored the host already. */
+static bool is_mirrored_by_another(const struct op *op, const struct op_lattice *l, const struct model_host *object)
+{
+    const struct op_lattice *other = op_lattice_get(op, object->lattice);
+
+    return other && other != l && other->lat && lat_host_get(other->lat, object->host_id);
+}
+
 static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat_host *h, const char *key)
 {
     _cleanup_free_ char *name = object_name(h->id);
     const struct model_host *object = kube_informer_get(op->hosts, name);
     const struct op_host *mine = op_lattice_host(l, h->id);
 
+    if (object && is_mirrored_by_another(op, l, object)) {
+        wq_done_after(op->q_host, key, LAST_SEEN_WRITE_MS);
+        return;
+    }
     if (lat_host_dead(h->state) && mine && mine->dead_since_ms) {
         int64_t left = mine->dead_since_ms + op->options->forget_host_ms - loop_now_ms(op->loop);
         if (left <= 0 && !(object && object->unschedulable)) {

@@ -9,7 +9,7 @@
 #include "operator/lattices.h"
 #include "operator/rec.h"
 
-enum { TOPOLOGY_VALUES_MOST = 64, RTT_WRITE_MS = 60 * 1000 };
+enum { TOPOLOGY_VALUES_MOST = 64, RTT_WRITE_MS = 60 * 1000, IN_USE_LOOK_MS = 2000 };
 
 /* Hosts that count for topology: by every label key that is used by a rule or is a usual one. */
 static bool is_topology_key(const struct model_lattice *object, const char *key)
@@ -125,6 +125,10 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     else if (!lat_synced(l->lat))
         model_condition_add(conditions, &object->conditions, "Ready", "Unknown", "Syncing",
                             "hosts are being asked", generation, now);
+    else if (object->meta.deleted_ns)
+        model_condition_add(conditions, &object->conditions, "Ready", "False", "Deleting",
+                            "being deleted: waits until the actors and providers that use it are deleted",
+                            generation, now);
     else if (!ready)
         model_condition_add(conditions, &object->conditions, "Ready", "False", "NoHosts",
                             hosts ? counts : "no host has shown itself: start one on this lattice",
@@ -166,21 +170,66 @@ static void delete_hosts_of(struct op *op, const char *lattice)
     }
 }
 
+/* Finalizer: a lattice that is in use stays until its actors and providers are gone, so that what they run
+ * can be stopped. */
+
+static void write_finalizer(struct op *op, const struct model_lattice *object, bool present)
+{
+    _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "Lattice", NULL);
+    cJSON *list = cJSON_CreateArray();
+
+    if (present)
+        cJSON_AddItemToArray(list, cJSON_CreateString(MODEL_FINALIZER));
+    json_set_str(o, "metadata.name", object->meta.name);
+    json_set_str(o, "metadata.uid", object->meta.uid);
+    json_set(o, "metadata.finalizers", list);
+    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "Lattice"), NULL, object->meta.name, NULL, o,
+             on_written, NULL);
+}
+
+static size_t users_of(const struct op *op, const char *lattice)
+{
+    size_t n = 0;
+
+    for (int kind = 0; kind < 2; kind++)
+        for (struct map_iter it = {0}; kube_informer_next(op->workloads[kind], &it);)
+            n += streq(((const struct model_workload *)it.value)->lattice, lattice);
+    return n;
+}
+
+/* True while the lattice must stay. One that does not answer is let go: nothing could be stopped on it. */
+static bool is_needed(struct op *op, const struct model_lattice *object)
+{
+    const struct op_lattice *l = op_lattice_get(op, object->meta.name);
+
+    return object->meta.has_finalizer && l && (op_lattice_connecting(l) || (l->lat && l->connected)) &&
+           users_of(op, object->meta.name) > 0;
+}
+
+static void let_go(struct op *op, const char *key)
+{
+    if (op_lattice_get(op, key)) {
+        log_info("lattice removed", "lattice", key, NULL);
+        op_lattice_close(op, key);
+        op_enqueue_lattice(op, key);
+    }
+    delete_hosts_of(op, key);
+}
+
 void rec_lattice(void *arg, const char *key)
 {
     struct op *op = arg;
     const struct model_lattice *object = op_lattice_object(op, key);
 
-    if (!object || object->meta.deleted_ns) {
-        if (op_lattice_get(op, key)) {
-            log_info("lattice removed", "lattice", key, NULL);
-            op_lattice_close(op, key);
-            op_enqueue_lattice(op, key);
-        }
-        delete_hosts_of(op, key);
+    if (!object || (object->meta.deleted_ns && !is_needed(op, object))) {
+        let_go(op, key);
+        if (object && object->meta.has_finalizer)
+            write_finalizer(op, object, false);
         wq_done(op->q_lattice, key, WQ_OK);
         return;
     }
+    if (!object->meta.deleted_ns && !object->meta.has_finalizer)
+        write_finalizer(op, object, true);
     struct op_lattice *l = op_lattice_open(op, object);
     if (l->lat)
         op_lattice_relabel(l, object);
@@ -188,5 +237,5 @@ void rec_lattice(void *arg, const char *key)
     bool early = op_lattice_connecting(l) || (l->lat && l->connected && !lat_synced(l->lat));
     if (!early || !object->conditions.len)
         write_status(op, l, object);
-    wq_done_after(op->q_lattice, key, RTT_WRITE_MS);
+    wq_done_after(op->q_lattice, key, object->meta.deleted_ns ? IN_USE_LOOK_MS : RTT_WRITE_MS);
 }

@@ -16,6 +16,21 @@ void sweep_enqueue_id(struct op_lattice *l, const char *id)
     }
 }
 
+/* Two Lattice objects that lead to the same lattice see the same hosts: neither sweeps what belongs to the other. */
+static bool same_lattice(const struct op *op, const char *a, const char *b)
+{
+    const struct model_lattice *x = op_lattice_object(op, a), *y = op_lattice_object(op, b);
+
+    if (streq(a, b))
+        return true;
+    if (!x || !y || !streq(x->id, y->id))
+        return false;
+    for (size_t i = 0; x->servers[i]; i++)
+        if (strv_has(y->servers, x->servers[i]))
+            return true;
+    return false;
+}
+
 /* Whether the owner annotation names an object of ours that no longer wants this id here. */
 static bool is_orphan(struct op_lattice *l, const struct map *annotations, const char *id,
                       enum model_kind kind)
@@ -27,7 +42,7 @@ static bool is_orphan(struct op_lattice *l, const struct map *annotations, const
     if (!owner || !op_owner_parse(l->op, owner, &owner_kind, &key) || owner_kind != kind)
         return false;
     const struct model_workload *w = op_workload(l->op, kind, key);
-    return !w || !streq(w->id, id) || !streq(w->lattice, l->name);
+    return !w || !streq(w->id, id) || !same_lattice(l->op, w->lattice, l->name);
 }
 
 static void on_stopped(void *arg, const struct err *err)

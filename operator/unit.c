@@ -53,6 +53,7 @@ void unit_free(void *p)
     free(u->key);
     free(u->lattice);
     free(u->id);
+    free(u->finalizer_version);
     free(u->status_written_version);
     free(u->last_ready_reason);
     free(u->last_ready_message);

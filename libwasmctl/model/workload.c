@@ -216,8 +216,8 @@ struct model_workload *model_workload_new(enum model_kind kind, const cJSON *obj
     w->id = str_empty(id) ? xasprintf("%s_%s", ns, w->meta.name) : xstrdup(id);
 
     int64_t replicas = json_int(spec, "replicas", 1), concurrency = json_int(spec, "concurrency", 1000);
-    w->replicas = (int32_t)(replicas < 0 ? 0 : replicas > 100000 ? 100000 : replicas);
-    w->concurrency = (uint32_t)(concurrency < 1 ? 1 : concurrency > 1000000 ? 1000000 : concurrency);
+    w->replicas = (int32_t)(replicas < 0 ? 0 : replicas > MODEL_REPLICAS_MOST ? MODEL_REPLICAS_MOST : replicas);
+    w->concurrency = (uint32_t)(concurrency < 1 ? 1 : concurrency > MODEL_CONCURRENCY_MOST ? MODEL_CONCURRENCY_MOST : concurrency);
     const char *memory = json_str(spec, "limits.memory");
     if (memory && quantity_parse(memory, &w->memory_limit, &e) < 0) {
         err_wrap(&e, "spec.limits.memory");

@@ -12,6 +12,9 @@
 #include "model/interface.h"
 #include "model/meta.h"
 
+/* The limits of the CRD; their product fits the 32 bits of the wire. */
+enum { MODEL_REPLICAS_MOST = 10000, MODEL_CONCURRENCY_MOST = 100000 };
+
 enum model_kind { MODEL_ACTOR, MODEL_PROVIDER };
 
 struct model_source {

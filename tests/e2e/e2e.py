@@ -180,6 +180,20 @@ def delete_leaves_nothing():
 
 
 @test
+def delete_all_at_once():
+    """One manifest with the Lattice first: it stays until what uses it is stopped."""
+    objects = [{"apiVersion": "wasmctl.dev/v1alpha1", "kind": "Lattice", "metadata": {"name": "second"},
+                "spec": {"driver": "wasmcloud.v1", "nats": {"servers": [Env.get().nats]}}},
+               actor("all-at-once", lattice="second", replicas=2)]
+    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    ctl("apply", "-f", "-", stdin=manifest)
+    wait_ready("all-at-once")
+    ctl("delete", "-f", "-", "--timeout=60s", stdin=manifest, timeout=90)
+    expect(running_on("default_all-at-once") == {}, f"still running: {running_on('default_all-at-once')}")
+    expect(not exists("lattice", "second"), "the Lattice is still there")
+
+
+@test
 def operator_restarted_in_the_middle():
     names = [f"many-{i}" for i in range(10)]
     for name in names[:5]:
