@@ -36,6 +36,14 @@ static void say(void *arg _unused_, const char *text)
 
 static const struct dev_talk talk = {.line = say};
 
+/* What fails here is no answer of an API server: it is printed as any other error, whatever its code. */
+static int own_failure(int r, struct err **err)
+{
+    if (r >= 0 || !err || !*err)
+        return r;
+    return (*err)->code = ERR_FAILED;
+}
+
 static int open_env(struct cmd_ctx *c, bool damaged_ok, struct dev_env **ret, struct err **err)
 {
     const struct dev_common *o = c->options;
@@ -171,7 +179,7 @@ static int run_up(struct cmd_ctx *c, struct err **err)
     if (r == 0 && o->merge)
         r = merge(e, o->use, err);
     if (r < 0)
-        return r;
+        return own_failure(r, err);
     if (o->merge)
         cmd_note("environment %s is up; use it with: %s --context %s get lattices", dev_name(e), c->program,
                  dev_context(e));
@@ -232,7 +240,7 @@ static int run_down(struct cmd_ctx *c, struct err **err)
     r = dev_down(e, o->purge, err);
     if (r == 0)
         cmd_note("environment %s is down", dev_name(e));
-    return r;
+    return own_failure(r, err);
 }
 
 static const struct cmd_entry cmd_dev_down = {
@@ -559,7 +567,7 @@ static int act(struct cmd_ctx *c, enum dev_action action, bool host_only, struct
         r = dev_resolve(e, c->argv, host_only, &names, err);
     if (r == 0)
         r = dev_act(e, action, names, signum, o->timeout_ns / NS_PER_MS, err);
-    return r;
+    return own_failure(r, err);
 }
 
 static int run_child_start(struct cmd_ctx *c, struct err **err)
@@ -658,7 +666,7 @@ static int run_host_add(struct cmd_ctx *c, struct err **err)
         r = dev_host_add(e, o->count, o->labels, o->timeout_ns / NS_PER_MS, &names, err);
     for (char **n = names; r == 0 && *n; n++)
         cmd_out("%s\n", *n);
-    return r;
+    return own_failure(r, err);
 }
 
 static const struct cmd_entry cmd_host_add = {

@@ -211,7 +211,7 @@ static char *nats_quoted(const char *s)
 
 static void nats_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd)
 {
-    _cleanup_free_ char *folder = xasprintf("%s/jetstream", cmd->folder), *quoted = nats_quoted(folder);
+    _cleanup_free_ char *quoted = nats_quoted(cmd->folder);
 
     cmd->config_path = xasprintf("%s/nats.conf", cmd->folder);
     cmd->config_text = xasprintf("server_name: %s\n"

@@ -23,5 +23,7 @@ int dev_start_set(struct dev_env *e, const struct dev_start_options *o, struct e
 /* The last lines of a log, from `offset` on: at most `lines`, each at most 500 bytes; "" when there are none.
  * Caller frees. */
 char *dev_log_tail(const struct dev_env *e, const char *child, int64_t offset, int lines);
+/* The same for a program that has just ended: from the line on in which it says why, if it does. */
+char *dev_log_death(const struct dev_env *e, const char *child, int64_t offset, int lines);
 
 #endif

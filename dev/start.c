@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "base/str.h"
@@ -17,6 +18,7 @@ enum {
     API_REQUEST_MS = 5000,
     DEATH_LINES = 15,
     CLEAR_MS = 3000,
+    DISK_LEAST = 1024 * 1024,
     LOG_KEEP = 4 * 1024 * 1024, /* a larger log is put aside before the next start */
 };
 
@@ -156,21 +158,32 @@ static void ask(void *arg)
 
 /* Starting */
 
+/* A program seldom says plainly that there is no room. */
+static const char *disk_text(const struct dev_env *e)
+{
+    struct statvfs st;
+
+    if (statvfs(e->dir, &st) < 0 || (uint64_t)st.f_bavail * st.f_frsize >= DISK_LEAST)
+        return "";
+    return " (the disk that holds it is full)";
+}
+
 static void on_end(void *arg, int events _unused_, bool error _unused_)
 {
     struct unit *u = arg;
+    struct dev_env *env = u->starter->env;
     struct err *e = NULL;
     int status = 0;
     bool known = waitpid(u->proc.pid, &status, WNOHANG) == u->proc.pid;
     _cleanup_free_ char *end = known ? dev_wait_text(status) : xstrdup("ended");
-    _cleanup_free_ char *tail = dev_log_tail(u->starter->env, u->child->name, u->log_offset, DEATH_LINES);
-    _cleanup_free_ char *log = dev_log_path(u->starter->env, u->child->name);
+    _cleanup_free_ char *tail = dev_log_death(env, u->child->name, u->log_offset, DEATH_LINES);
+    _cleanup_free_ char *log = dev_log_path(env, u->child->name);
 
     if (u->io)
         loop_io_set(u->io, 0);
-    err_set(&e, ERR_FAILED, "%s %s %s; %s %s%s%s", u->child->name, end,
+    err_set(&e, ERR_FAILED, "%s %s %s; %s %s%s%s%s", u->child->name, end,
             u->state == UNIT_READY ? "after it had been ready" : "before it was ready",
-            *tail ? "the end of" : "nothing stands in", log, *tail ? ":\n" : "", tail);
+            *tail ? "the end of" : "nothing stands in", log, disk_text(env), *tail ? ":\n" : "", tail);
     give_up(u->starter, e);
 }
 

@@ -9,44 +9,91 @@
 
 enum { CRASH_LINES = 5, TAIL_BYTES = 64 * 1024, LINE_MAX_BYTES = 500 };
 
-/* The last lines of text; long ones are cut. */
-static char *last_lines(const char *text, size_t len, int lines)
+/* Where the last lines of text begin. */
+static size_t last_lines(const char *text, size_t len, int lines)
+{
+    for (; len > 0; len--)
+        if (text[len - 1] == '\n' && --lines == 0)
+            break;
+    return len;
+}
+
+/* At most so many lines from start on; long ones are cut. */
+static char *cut_lines(const char *text, size_t start, size_t len, int lines)
 {
     struct buf out = BUF_INIT;
-    size_t start = len;
 
-    while (start > 0 && text[start - 1] == '\n')
-        start--;
-    len = start;
-    for (; start > 0; start--)
-        if (text[start - 1] == '\n' && --lines == 0)
-            break;
-    while (start < len) {
+    for (; start < len && lines > 0; lines--) {
         const char *end = memchr(text + start, '\n', len - start);
         size_t n = end ? (size_t)(end - text) - start : len - start;
         buf_add(&out, text + start, n > LINE_MAX_BYTES ? LINE_MAX_BYTES : n);
         if (n > LINE_MAX_BYTES)
             buf_adds(&out, "...");
         start += n + (end != NULL);
-        if (start < len)
+        if (start < len && lines > 1)
             buf_addc(&out, '\n');
     }
     return buf_take(&out);
 }
 
-char *dev_log_tail(const struct dev_env *e, const char *child, int64_t offset, int lines)
+/* The part of a log from offset on that is looked at, without its final newlines; NULL when there is none. */
+static char *read_end(const struct dev_env *e, const char *child, int64_t offset, size_t *ret_len)
 {
-    _cleanup_free_ char *path = dev_log_path(e, child), *text = xmalloc(TAIL_BYTES);
+    _cleanup_free_ char *path = dev_log_path(e, child), *text = xmalloc(TAIL_BYTES + 1);
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0)
-        return xstrdup("");
+        return NULL;
     int64_t from = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0;
     if (from < offset && offset <= st.st_size)
         from = offset;
     ssize_t n = pread(fd, text, TAIL_BYTES, from);
-    return n > 0 ? last_lines(text, (size_t)n, lines) : xstrdup("");
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    if (n <= 0)
+        return NULL;
+    text[n] = '\0';
+    *ret_len = (size_t)n;
+    return TAKE_PTR(text);
+}
+
+char *dev_log_tail(const struct dev_env *e, const char *child, int64_t offset, int lines)
+{
+    size_t len = 0;
+    _cleanup_free_ char *text = read_end(e, child, offset, &len);
+
+    return text ? cut_lines(text, last_lines(text, len, lines), len, lines) : xstrdup("");
+}
+
+/* Where a program says why it gives up. What follows may be pages of stack traces. */
+static size_t last_words(const char *text, size_t len)
+{
+    static const char *const marks[] = {"\"level\":\"fatal\"", "\"level\":\"panic\"", "panic: ", "[FTL]",
+                                        "\nF"};
+    size_t first = len;
+
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        const char *at = memmem(text, len, marks[i], strlen(marks[i]));
+        if (at && (size_t)(at - text) < first)
+            first = (size_t)(at - text);
+    }
+    if (first < len && text[first] == '\n')
+        return first + 1;
+    while (first < len && first > 0 && text[first - 1] != '\n')
+        first--;
+    return first;
+}
+
+char *dev_log_death(const struct dev_env *e, const char *child, int64_t offset, int lines)
+{
+    size_t len = 0;
+    _cleanup_free_ char *text = read_end(e, child, offset, &len);
+
+    if (!text)
+        return xstrdup("");
+    size_t tail = last_lines(text, len, lines), words = last_words(text, len);
+    return cut_lines(text, words < tail ? words : tail, len, lines);
 }
 
 static const char *state_text(const struct dev_env *e, const struct dev_child *c, struct dev_proc *ret_proc)

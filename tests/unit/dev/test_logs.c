@@ -127,12 +127,36 @@ static void the_end_of_a_log(void **state _unused_)
     assert_string_equal(end, "");
 }
 
+static void last_words_come_before_stack_traces(void **state _unused_)
+{
+    static const struct {
+        const char *log, *text;
+    } cases[] = {
+        {"a\nb\nc\n", "b\nc"},
+        {"a\n{\"level\":\"panic\",\"msg\":\"full\"}\nt1\nt2\nt3\n",
+         "{\"level\":\"panic\",\"msg\":\"full\"}\nt1"},
+        {"a\nF1123 no port\nt1\nt2\nt3\n", "F1123 no port\nt1"},
+        {"panic: x\n", "panic: x"},
+        {"", ""},
+        {"\n\n", ""},
+    };
+    _cleanup_dev_ struct dev_env *e = with_logs(NULL);
+    _cleanup_free_ char *log = dev_log_path(e, "etcd");
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        scratch_write(log, cases[i].log);
+        _cleanup_free_ char *text = dev_log_death(e, "etcd", 0, 2);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tails_count_lines),
         cmocka_unit_test(following_survives_a_new_file),
         cmocka_unit_test(the_end_of_a_log),
+        cmocka_unit_test(last_words_come_before_stack_traces),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
