@@ -306,6 +306,9 @@ static int host_command(const struct dev_env *e, const struct dev_child *c, stru
 
 static void operator_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd)
 {
+    /* All it talks to is on this machine. curl knows one name, others the other. */
+    env(cmd, "NO_PROXY=127.0.0.1,localhost,::1");
+    env(cmd, "no_proxy=127.0.0.1,localhost,::1");
     arg(cmd, "--kubeconfig=%s/operator.kubeconfig", e->dir);
     arg(cmd, "--health-address=127.0.0.1:%d", c->ports[0]);
     arg(cmd, "--metrics-address=127.0.0.1:%d", c->ports[1]);
