@@ -30,8 +30,7 @@ KUBECONFIG=$("$wasmctl" dev kubeconfig) || die "no kubeconfig"
 export KUBECONFIG
 nats=$("$wasmctl" dev status -o json | sed -n 's/.*"nats": *"\(nats:[^"]*\)".*/\1/p' | head -n 1)
 [ -n "$nats" ] || die "wasmctl dev status names no NATS address"
-state=$("$wasmctl" dev status -o json | sed -n 's/.*"stateDir": *"\([^"]*\)".*/\1/p' | head -n 1)
-[ -n "$state" ] || die "wasmctl dev status names no state folder"
+state=$(dirname "$KUBECONFIG")
 provider=$("$here/dev/parts/build.sh" --path wasmcloud-host)/http-server.par.gz
 
 # The port stays the same from run to run unless somebody took it meanwhile.
@@ -54,7 +53,8 @@ show get wasmactors,latticehosts
 
 say "Asking the actor over HTTP"
 printf '$ curl http://127.0.0.1:%s/\n' "$port"
-curl --fail --silent --show-error --max-time 10 --retry 10 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$port/" ||
+curl --fail --silent --max-time 10 --retry 20 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$port/" ||
+    curl --fail --silent --show-error --max-time 10 "http://127.0.0.1:$port/" ||
     die "the actor did not answer on http://127.0.0.1:$port/"
 
 say "It runs. What to try next:"

@@ -148,7 +148,8 @@ static void delete_object(struct op *op, const char *name)
 }
 
 /* Another Lattice object leads to the same lattice and has mirrored the host already. */
-static bool is_mirrored_by_another(const struct op *op, const struct op_lattice *l, const struct model_host *object)
+static bool is_mirrored_by_another(const struct op *op, const struct op_lattice *l,
+                                   const struct model_host *object)
 {
     const struct op_lattice *other = op_lattice_get(op, object->lattice);
 

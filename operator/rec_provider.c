@@ -5,7 +5,7 @@
 
 /* Actors whose capabilities name the provider take its id from it: they look again when it appears or goes.
  */
-static void enqueue_users(struct op *op, const char *key)
+void rec_enqueue_users(struct op *op, const char *key)
 {
     for (struct map_iter it = {0}; kube_informer_next(op->workloads[MODEL_ACTOR], &it);) {
         const struct model_workload *w = it.value;
@@ -29,5 +29,5 @@ void rec_provider(void *arg, const char *key)
 
     rec_unit_reconcile(op, MODEL_PROVIDER, key);
     if (known != exists)
-        enqueue_users(op, key);
+        rec_enqueue_users(op, key);
 }

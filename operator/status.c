@@ -84,6 +84,8 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
                       text));
     if ((text = call_error(u, "link/")))
         return verdict("False", "LinkFailed", xasprintf("the lattice refused a link: %s", text));
+    if (v->waits_for)
+        return verdict("False", "CapabilityNotReady", xasprintf("%s runs on no host yet", v->waits_for));
     if (!p->links_ready)
         return verdict("False", "Linking", xstrdup("links are being set"));
     if (p->updated < p->desired)
@@ -332,8 +334,8 @@ static void tell_ready(struct op *op, struct op_unit *u, const struct view *v, c
     if (streq(last, ready->reason))
         return;
     xstr_replace(&u->last_ready_reason, ready->reason);
-    static const char *const quiet[] = {"Starting", "Linking",        "Updating",
-                                        "Deleting", "LatticeSyncing", "ConfigPending"};
+    static const char *const quiet[] = {"Starting",       "Linking",       "Updating",          "Deleting",
+                                        "LatticeSyncing", "ConfigPending", "CapabilityNotReady"};
     for (size_t i = 0; i < ARRAY_LEN(quiet); i++)
         if (streq(ready->reason, quiet[i]))
             return;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "operator/links.h"
+#include "operator/rec.h"
 
 void sweep_enqueue_id(struct op_lattice *l, const char *id)
 {
@@ -13,10 +14,13 @@ void sweep_enqueue_id(struct op_lattice *l, const char *id)
         const char *key = map_get(l->op->by_id[kind], index);
         if (key)
             wq_add(l->op->q_unit[kind], key);
+        if (key && kind == MODEL_PROVIDER)
+            rec_enqueue_users(l->op, key);
     }
 }
 
-/* Two Lattice objects that lead to the same lattice see the same hosts: neither sweeps what belongs to the other. */
+/* Two Lattice objects that lead to the same lattice see the same hosts: neither sweeps what belongs to the
+ * other. */
 static bool same_lattice(const struct op *op, const char *a, const char *b)
 {
     const struct model_lattice *x = op_lattice_object(op, a), *y = op_lattice_object(op, b);

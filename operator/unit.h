@@ -32,7 +32,8 @@ struct op_unit {
     struct map *hosts; /* host id -> struct unit_host * */
     struct map *calls; /* operation key of links.h -> char *: error of the last try */
     struct kube_req *finalizer_request;
-    char *finalizer_version; /* resourceVersion the finalizer was written for: not again before the object changed */
+    char *finalizer_version; /* resourceVersion the finalizer was written for: not again before the object
+                                changed */
     struct kube_req *status_request;
     uint64_t status_written;                      /* hash of the last status that was written ... */
     char *status_written_version;                 /* ... when the object had this resourceVersion */

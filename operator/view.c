@@ -80,6 +80,17 @@ static void link_problem(struct view *v, const char *reason, char *text)
     v->link_problem = text;
 }
 
+static bool runs_anywhere(const struct op_lattice *l, enum model_kind kind, const char *id)
+{
+    for (struct map_iter it = {0}; lat_host_next(l->lat, &it);) {
+        const struct lat_host *h = it.value;
+        if (lat_host_alive(h->state) &&
+            (kind == MODEL_PROVIDER ? lat_host_provider(h, id) != NULL : lat_host_component(h, id) != NULL))
+            return true;
+    }
+    return false;
+}
+
 /* The lattice id of the other end, NULL with a problem when there is none. */
 static char *other_end(struct op *op, struct view *v, const struct model_capability *c)
 {
@@ -109,6 +120,8 @@ static char *other_end(struct op *op, struct view *v, const struct model_capabil
                                model_kind_name(kind), key, c->name, other->lattice, w->lattice));
         return NULL;
     }
+    if (v->l && !v->waits_for && !runs_anywhere(v->l, kind, other->id))
+        v->waits_for = xasprintf("%s %s", model_kind_name(kind), key);
     return xstrdup(other->id);
 }
 
@@ -297,5 +310,6 @@ void view_release(struct view *v)
     free(v->config_reason);
     free(v->link_problem);
     free(v->link_reason);
+    free(v->waits_for);
     *v = (struct view){0};
 }

@@ -68,6 +68,7 @@ struct view {
     size_t nunwanted;
     bool links_known;
     char *link_problem, *link_reason;
+    char *waits_for; /* the other end of a capability runs nowhere yet: "provider default/http-server" */
 
     int64_t now_ms, now_ns;
 };
