@@ -50,7 +50,7 @@ int dev_port_pick(struct dev_ports *set, int *ret_port, struct err **err)
 {
     struct sockaddr_in address;
     socklen_t len = sizeof(address);
-    int fd, os = bind_local(0, &fd);
+    int fd = -1, os = bind_local(0, &fd);
 
     if (os)
         return err_set_os(err, os, "find a free port on 127.0.0.1");
@@ -66,7 +66,7 @@ int dev_port_pick(struct dev_ports *set, int *ret_port, struct err **err)
 
 int dev_port_take(struct dev_ports *set, int port, struct err **err)
 {
-    int fd, os = bind_local(port, &fd);
+    int fd = -1, os = bind_local(port, &fd);
 
     if (os == EADDRINUSE)
         return err_set(err, ERR_ALREADY_EXISTS, "port %d of 127.0.0.1 is in use by another program", port);
