@@ -1,7 +1,6 @@
 #include "base/timefmt.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -162,7 +161,7 @@ int time_parse_duration(const char *s, int64_t *ret_ns, struct err **err)
         if (total > longest)
             return err_set(err, ERR_INVALID, "duration \"%s\" is too long", s);
     }
-    *ret_ns = sign * (int64_t)llround(total);
+    *ret_ns = sign * (int64_t)(total + 0.5);
     return 0;
 bad:
     return err_set(err, ERR_INVALID, "\"%s\" is not a duration like 500ms, 3s or 1h30m", s);

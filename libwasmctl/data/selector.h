@@ -1,4 +1,5 @@
-/* Label selectors: the text form (`a=b,c!=d,e in (x,y),f,!g`) and the LabelSelector object (matchLabels, matchExpressions). */
+/* Label selectors: the text form (`a=b,c!=d,e in (x,y),f,!g`) and the LabelSelector object (matchLabels,
+ * matchExpressions). */
 #ifndef WASMCTL_DATA_SELECTOR_H
 #define WASMCTL_DATA_SELECTOR_H
 
@@ -16,7 +17,8 @@ DEFINE_CLEANUP(struct selector *, selector_free)
 bool selector_matches(const struct selector *s, const struct map *labels);
 /* "intention=actor,cloud in (aws,gcp)", "<everything>" for an empty one; caller frees. */
 char *selector_text(const struct selector *s);
-/* The first requirement that does not hold, as text ("cloud in (aws,gcp)"), NULL when all hold; caller frees. */
+/* The first requirement that does not hold, as text ("cloud in (aws,gcp)"), NULL when all hold; caller frees.
+ */
 char *selector_first_mismatch(const struct selector *s, const struct map *labels);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * YAML to JSON with Kubernetes' rules (those of sigs.k8s.io/yaml, YAML 1.1 scalars: yes/no/on/off are booleans, 0o17 and
- * 017 octal, duplicate keys refused), several documents in one stream, over libyaml; and JSON to YAML as kubectl prints it.
+ * YAML to JSON with Kubernetes' rules (those of sigs.k8s.io/yaml, YAML 1.1 scalars: yes/no/on/off are
+ * booleans, 0o17 and 017 octal, duplicate keys refused), several documents in one stream, over libyaml; and
+ * JSON to YAML as kubectl prints it.
  */
 #ifndef WASMCTL_DATA_YAML_H
 #define WASMCTL_DATA_YAML_H
@@ -22,12 +23,12 @@ enum {
     YAML_MAX_NODES = 2 * 1000 * 1000, /* after alias expansion: a "billion laughs" file is refused */
 };
 
-/* name is used in messages: "hello.yaml:12:5: ..." (line:column from 1). JSON is YAML, so JSON files (also several values in
- * a row) are read by the same call. */
+/* name is used in messages: "hello.yaml:12:5: ..." (line:column from 1). JSON is YAML, so JSON files (also
+ * several values in a row) are read by the same call. */
 int yaml_parse(const char *text, size_t len, const char *name, struct yaml_docs *ret, struct err **err);
 
-/* kubectl's form: members sorted by key, lists not indented under their key, strings quoted where YAML 1.1 needs it, block
- * literals for multi-line strings. Appends, ends with a newline. */
+/* kubectl's form: members sorted by key, lists not indented under their key, strings quoted where YAML 1.1
+ * needs it, block literals for multi-line strings. Appends, ends with a newline. */
 void yaml_print_to(struct buf *out, const cJSON *o);
 
 #endif

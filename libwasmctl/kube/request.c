@@ -115,6 +115,13 @@ static int on_socket(void *arg _unused_, curl_socket_t fd, curlsocktype purpose 
     return CURL_SOCKOPT_OK;
 }
 
+/* As other Kubernetes tools: a proxy of the environment is not asked for this machine's own addresses. */
+static bool is_loopback(const char *host_port)
+{
+    return str_starts(host_port, "127.") || str_starts(host_port, "localhost:") ||
+           str_starts(host_port, "[::1]:");
+}
+
 static void set_blob(CURL *easy, CURLoption option, const char *pem)
 {
     struct curl_blob blob = {.data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
@@ -246,6 +253,8 @@ void kube_req_start(struct kube_req *r)
         curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (c->config->proxy_url)
         curl_easy_setopt(r->easy, CURLOPT_PROXY, c->config->proxy_url);
+    else if (is_loopback(c->host_port))
+        curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
     if (c->connect_to)
         curl_easy_setopt(r->easy, CURLOPT_CONNECT_TO, c->connect_to);
     set_tls(r->easy, c->config);
