@@ -6,6 +6,7 @@ ended by RUN_TIMEOUT and fails its test.
 import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -170,8 +171,9 @@ class CliTest(unittest.TestCase):
         return got
 
     def start_cli(self, *args):
+        # A test run in the background inherits that SIGINT is ignored; a command in a terminal does not.
         process = subprocess.Popen([WASMCTL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env,
-                                   cwd=self.dir)
+                                   cwd=self.dir, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         guard = threading.Timer(RUN_TIMEOUT, process.kill)
         guard.start()
 

@@ -1,6 +1,7 @@
 """wasmctl get against a scripted API server."""
 import json
 import queue
+import signal
 
 from harness import *
 
@@ -190,6 +191,19 @@ class Watches(CliTest):
         self.assertEqual("wasmactor.wasmctl.dev/hello\n", process.stdout.readline())
         self.assertEqual("wasmactor.wasmctl.dev/hello\n", process.stdout.readline())
         watches.put(Answer(chunks=[]))
+
+    def test_interrupt(self):
+        def actors(request):
+            if request.query.get("watch") in ("1", "true"):
+                return blocked.get(timeout=RUN_TIMEOUT)
+            return Answer(table(row(actor("hello"), "1/1", "i", "5m")))
+        blocked = queue.Queue()
+        self.api.on("GET", ACTORS, actors)
+        process = self.start_cli("get", "wa", "-w")
+        self.assertTrue(process.stdout.readline().startswith("NAME"))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(-signal.SIGINT, process.wait(RUN_TIMEOUT))  # 130 for a shell
+        blocked.put(Answer(chunks=[]))
 
     def test_a_server_that_refuses_is_an_error(self):
         self.api.on("GET", ACTORS, status(403, "Forbidden", "wasmactors.wasmctl.dev is forbidden: no", kind="wasmactors"))
