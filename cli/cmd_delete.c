@@ -220,7 +220,8 @@ static void wait_for_end(struct deleting *d)
         if (r == ERR_TIMEOUT) {
             err_free(e);
             e = NULL;
-            err_set(&e, ERR_FAILED, "timed out waiting for the condition on %s/%s", g->resource->resource, g->name);
+            err_set(&e, ERR_FAILED, "timed out waiting for the condition on %s/%s", g->resource->resource,
+                    g->name);
         }
         cmd_report(d->c, &e);
     }

@@ -68,13 +68,13 @@ static void conflicts_are_explained(void **state _unused_)
         .code = ERR_CONFLICT,
         .http = 409,
         .details =
-            (char
-                 *)"{\"kind\":\"Status\",\"details\":{\"causes\":["
-                   "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"kubectl-edit\\\" "
-                   "using v1\","
-                   "\"field\":\".spec.replicas\"},"
-                   "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"argo\\\" with subresource \\\"scale\\\" using v1\","
-                   "\"field\":\".spec.image\"}]}}",
+            (char *)"{\"kind\":\"Status\",\"details\":{\"causes\":["
+                    "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"kubectl-edit\\\" "
+                    "using v1\","
+                    "\"field\":\".spec.replicas\"},"
+                    "{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"argo\\\" with "
+                    "subresource \\\"scale\\\" using v1\","
+                    "\"field\":\".spec.image\"}]}}",
     };
     _cleanup_free_ char *text = apply_conflict_text(&e);
 
