@@ -10,10 +10,23 @@
 #include "operator/op.h"
 #include "serve/serve.h"
 
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
 static void on_signal(void *arg, int signum)
 {
+    struct op *op = arg;
+    static bool stopping;
+
     log_info("stopping", "signal", strsignal(signum), NULL);
-    loop_stop(arg);
+    if (stopping) {
+        loop_stop(op->loop); /* asked twice: at once */
+        return;
+    }
+    stopping = true;
+    op_shut_down(op, stop_loop, op->loop);
 }
 
 static int load_config(const struct op_options *o, struct kube_config **ret, struct err **err)
@@ -70,8 +83,8 @@ static int run(const struct op_options *o, struct err **err)
     if (r == 0)
         r = op_new(l, client, o, &op, err);
     if (r == 0) {
-        struct loop_signal *term = loop_signal_new(l, SIGTERM, on_signal, l);
-        struct loop_signal *interrupt = loop_signal_new(l, SIGINT, on_signal, l);
+        struct loop_signal *term = loop_signal_new(l, SIGTERM, on_signal, op);
+        struct loop_signal *interrupt = loop_signal_new(l, SIGINT, on_signal, op);
         if (health) {
             serve_route(health, "/healthz", serve_health, NULL);
             serve_route(health, "/readyz", serve_ready, op);
@@ -80,6 +93,8 @@ static int run(const struct op_options *o, struct err **err)
             serve_route(metrics, "/metrics", op_metrics_serve, op);
         log_info("started", "version", WASMCTL_VERSION, "server", config->server, NULL);
         loop_run(l);
+        if (op->lost_lease)
+            r = err_set(err, ERR_CONFLICT, "the lease was lost; another operator leads");
         loop_signal_free(term);
         loop_signal_free(interrupt);
     }

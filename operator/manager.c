@@ -1,9 +1,11 @@
 #include <ctype.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "kube/gvr.h"
 #include "operator/lattices.h"
 #include "operator/op.h"
@@ -124,18 +126,76 @@ struct kube_req *op_apply(struct op *op, const struct kube_resource *resource, c
 
 /* Starting: nothing is done before every cache is complete and the cluster uid is known */
 
+static void pause_queues(struct op *op, bool paused)
+{
+    wq_pause(op->q_lattice, paused);
+    wq_pause(op->q_host, paused);
+    wq_pause(op->q_unit[0], paused);
+    wq_pause(op->q_unit[1], paused);
+}
+
 static void maybe_start(struct op *op)
 {
+    if (op->lease && !kube_lease_leading(op->lease))
+        return;
     if (op->started || !op->cluster_uid || !kube_informer_synced(op->lattices) ||
         !kube_informer_synced(op->hosts) || !kube_informer_synced(op->workloads[0]) ||
         !kube_informer_synced(op->workloads[1]))
         return;
     op->started = true;
     log_info("caches are complete", NULL);
-    wq_pause(op->q_lattice, false);
-    wq_pause(op->q_host, false);
-    wq_pause(op->q_unit[0], false);
-    wq_pause(op->q_unit[1], false);
+    pause_queues(op, false);
+}
+
+/* Leading is given up only by ending: what was begun would otherwise go on beside the new leader's work. */
+static void on_lease(void *arg, bool leading, const char *why)
+{
+    struct op *op = arg;
+
+    if (leading) {
+        log_info("leading", NULL);
+        maybe_start(op);
+        return;
+    }
+    log_error("not leading any more, ending", "why", why, NULL);
+    pause_queues(op, true);
+    op->lost_lease = true;
+    loop_stop(op->loop);
+}
+
+static void elect(struct op *op)
+{
+    const struct op_options *o = op->options;
+    const struct kube_config *config = kube_client_config(op->client);
+    bool in_pod = streq(config->context, "in-cluster");
+    char host[128] = "localhost";
+
+    if (streq(o->leader_election, "off") || (streq(o->leader_election, "auto") && !in_pod))
+        return;
+    gethostname(host, sizeof(host) - 1);
+    _cleanup_free_ char *identity =
+        xasprintf("%s_%d_%llx", host, (int)getpid(), (unsigned long long)time_now_ns());
+    struct kube_lease_options options = {
+        .namespace = *o->lease_namespace ? o->lease_namespace : config->namespace,
+        .name = "wasm-operator",
+        .identity = identity,
+        .duration_ms = o->lease_ms,
+        .renew_deadline_ms = o->lease_ms * 2 / 3,
+        .retry_ms = o->lease_ms * 2 / 15,
+        .changed = on_lease,
+        .arg = op,
+    };
+    op->lease = kube_lease_new(op->client, &options);
+    log_info("waiting for the lease", "namespace", options.namespace, "identity", identity, NULL);
+}
+
+void op_shut_down(struct op *op, void (*done)(void *arg), void *arg)
+{
+    pause_queues(op, true);
+    if (op->lease)
+        kube_lease_release(op->lease, done, arg);
+    else
+        done(arg);
 }
 
 static void on_cache_synced(void *arg)
@@ -390,6 +450,7 @@ int op_new(struct loop *l, struct kube_client *client, const struct op_options *
     op->workloads[MODEL_PROVIDER] =
         watch_kind(op, "wasmproviders", provider_transform, workload_free, on_provider, providers_state);
     read_uid(op);
+    elect(op);
     *ret = op;
     return 0;
 }
@@ -398,6 +459,7 @@ void op_free(struct op *op)
 {
     if (!op)
         return;
+    kube_lease_free(op->lease);
     kube_req_cancel(op->uid_request);
     loop_timer_free(op->uid_retry);
     for (int kind = 0; kind < 2; kind++)
@@ -419,9 +481,13 @@ void op_free(struct op *op)
     free(op);
 }
 
+/* A standby is ready when its caches are: it could lead at once. */
 bool op_ready(const struct op *op)
 {
-    return op->started && !map_len(op->cache_errors);
+    bool caches = op->cluster_uid && kube_informer_synced(op->lattices) && kube_informer_synced(op->hosts) &&
+                  kube_informer_synced(op->workloads[0]) && kube_informer_synced(op->workloads[1]);
+
+    return caches && !map_len(op->cache_errors);
 }
 
 char *op_not_ready_reason(const struct op *op)

@@ -10,6 +10,7 @@
 
 #include "base/map.h"
 #include "kube/informer.h"
+#include "kube/lease.h"
 #include "kube/recorder.h"
 #include "lattice/lattice.h"
 #include "model/host_object.h"
@@ -36,7 +37,9 @@ struct op {
 
     struct kube_informer *lattices, *hosts, *workloads[2]; /* workloads by enum model_kind */
     struct workqueue *q_lattice, *q_host, *q_unit[2];
-    bool started; /* every cache is complete and the cluster uid known: queues run */
+    bool started; /* every cache is complete, the cluster uid known and the lease ours: queues run */
+    struct kube_lease *lease; /* NULL without leader election */
+    bool lost_lease;          /* the loop was stopped for it: the process must end */
 
     struct map *lats;     /* lattice name -> struct op_lattice * */
     struct map *units[2]; /* key -> struct op_unit * */
@@ -47,6 +50,8 @@ struct op {
 
 int op_new(struct loop *l, struct kube_client *client, const struct op_options *options, struct op **ret,
            struct err **err);
+/* Stops acting and gives the lease up; done runs when another operator may lead. */
+void op_shut_down(struct op *op, void (*done)(void *arg), void *arg);
 void op_free(struct op *op);
 bool op_ready(const struct op *op);
 /* NULL when live, else what is missing; owned. */

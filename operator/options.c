@@ -36,6 +36,12 @@ static const struct row rows[] = {
          "remove the LatticeHost of a dead host after this time"),
     TEXT("resync", "WASM_OPERATOR_RESYNC", "DURATION", "10m", resync,
          "look at every object again after this time even when nothing happened"),
+    TEXT("leader-election", "WASM_OPERATOR_LEADER_ELECTION", "MODE", "auto", leader_election,
+         "on, off, or auto: on in a Pod. With it, one of several operators acts and the others stand by"),
+    TEXT("lease-namespace", "WASM_OPERATOR_LEASE_NAMESPACE", "NAMESPACE", "", lease_namespace,
+         "where the Lease lies; empty means the Pod's own namespace, or that of the kubeconfig's context"),
+    TEXT("lease-duration", "WASM_OPERATOR_LEASE_DURATION", "DURATION", "15s", lease_duration,
+         "how long a leader that does not renew the Lease is waited for"),
     {"help", NULL, NULL, NULL, "print this help", offsetof(struct op_options, help), true},
     {"version", NULL, NULL, NULL, "print the version", offsetof(struct op_options, version), true},
 };
@@ -104,6 +110,14 @@ int op_options_parse(int argc, char **argv, struct op_options *ret, struct err *
     int r = positive_duration("host-forget-after", o.host_forget_after, &o.forget_host_ms, err);
     if (r == 0)
         r = positive_duration("resync", o.resync, &o.resync_ms, err);
+    if (r == 0)
+        r = positive_duration("lease-duration", o.lease_duration, &o.lease_ms, err);
+    if (r == 0 && o.lease_ms < 3000)
+        return err_set(err, ERR_INVALID, "--lease-duration: \"%s\" must be at least 3s", o.lease_duration);
+    if (r == 0 && !streq(o.leader_election, "auto") && !streq(o.leader_election, "on") &&
+        !streq(o.leader_election, "off"))
+        return err_set(err, ERR_INVALID, "--leader-election: \"%s\" is none of auto, on, off",
+                       o.leader_election);
     if (r == 0)
         *ret = o;
     return r;

@@ -13,10 +13,13 @@ struct op_options {
     const char *watch_namespaces;                 /* comma list, "" = all */
     const char *host_forget_after;
     const char *resync;
+    const char *leader_election; /* "auto", "on" or "off" */
+    const char *lease_namespace; /* "" = the Pod's own */
+    const char *lease_duration;
     bool help, version;
 
     /* derived */
-    int64_t forget_host_ms, resync_ms;
+    int64_t forget_host_ms, resync_ms, lease_ms;
 };
 
 /* Flags beat environment variables beat defaults. Strings belong to argv or the environment. */

@@ -176,7 +176,13 @@ static void on_wake(uv_timer_t *uv)
     struct loop *l = uv->data;
 
     fire_due(l);
-    arm_wake(l);
+    /* A stopped loop leaves due timers alone: they are armed again when it runs again. What is due at once,
+     * because it was restarted in its own callback, waits a millisecond: libuv would otherwise serve timers
+     * only, for ever. */
+    if (l->stopped || l->fake || !l->heap_len)
+        return;
+    int64_t wait = l->heap[0]->due - loop_now_ms(l);
+    uv_timer_start(&l->wake, on_wake, wait > 0 ? (uint64_t)wait : 1, 0);
 }
 
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn fn, void *arg)
@@ -292,6 +298,7 @@ static void run_deferred(uv_idle_t *idle)
 void loop_run(struct loop *l)
 {
     l->stopped = false;
+    arm_wake(l);
     while (!l->stopped && uv_run(&l->uv, UV_RUN_ONCE) != 0)
         ;
 }
@@ -304,6 +311,10 @@ void loop_stop(struct loop *l)
 
 bool loop_turn(struct loop *l, bool wait)
 {
+    if (l->stopped) {
+        l->stopped = false;
+        arm_wake(l);
+    }
     return uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
 }
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 from harness import (ENV_NAME, HELLO, HELLO_AGAIN, HTTP_CAPABILITY, LATCTL, OPERATOR, WASMCTL, Env, Failed, actor, answers,
                      apply, condition, ctl, ctl_fails, delete, dev, exists, free_port, get, inventory, is_ready, links_of,
@@ -362,6 +363,70 @@ def valgrind_operator():
         dev("child", "start", "operator")
     log.seek(0)
     expect(status == 0, f"valgrind status {status}:\n{log.read()[-6000:]}")
+
+
+class Operators:
+    """Operators of the test's own beside each other, with leader election; the environment's own is stopped meanwhile."""
+
+    def __init__(self, n):
+        self.kubeconfig = os.path.join(Env.get().status["folder"], "operator.kubeconfig")
+        self.logs = [tempfile.NamedTemporaryFile("w+", prefix="operator-", suffix=".log") for _ in range(n)]
+        self.processes = []
+
+    def __enter__(self):
+        dev("child", "stop", "operator")
+        for log in self.logs:
+            self.processes.append(subprocess.Popen(
+                [OPERATOR, "--kubeconfig", self.kubeconfig, "--health-address=", "--metrics-address=",
+                 "--leader-election=on", "--lease-namespace=wasm-system", "--lease-duration=3s"],
+                stdout=log, stderr=subprocess.STDOUT))
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(timeout=30)
+        dev("child", "start", "operator")
+
+    def leads(self, i):
+        with open(self.logs[i].name, encoding="utf-8") as f:
+            return " leading" in f.read()
+
+    def leader(self):
+        """Index of the one that leads and lives, None while there is none."""
+        alive = [i for i, p in enumerate(self.processes) if p.poll() is None and self.leads(i)]
+        expect(len(alive) <= 1, f"operators {alive} lead at once")
+        return alive[0] if alive else None
+
+
+@test
+def leader_election():
+    with Operators(2) as operators:
+        wait_for("one operator leads", lambda: operators.leader() is not None)
+        first = operators.leader()
+        apply(actor("led", replicas=1))
+        wait_ready("led")
+        expect(not operators.leads(1 - first), "the standby acts")
+        # Ended in good order: the lease is released and the other one leads at once.
+        operators.processes[first].terminate()
+        began = time.monotonic()
+        expect(operators.processes[first].wait(timeout=30) == 0, "the leader did not end well")
+        wait_for("the standby leads", lambda: operators.leader() == 1 - first)
+        print(f"released lease: the standby leads after {time.monotonic() - began:.2f} s")
+        apply(actor("led", replicas=3))
+        wait_for("the standby acts", lambda: len(running_on("default_led")) == 3)
+    with Operators(2) as operators:
+        wait_for("one operator leads", lambda: operators.leader() is not None)
+        first = operators.leader()
+        operators.processes[first].kill()
+        operators.processes[first].wait()
+        began = time.monotonic()
+        wait_for("the standby leads after the lease has run out", lambda: operators.leader() == 1 - first)
+        print(f"leader killed: the standby leads after {time.monotonic() - began:.2f} s (lease of 3 s)")
+        apply(actor("led", replicas=2))
+        wait_for("it acts", lambda: len(running_on("default_led")) == 2)
+    delete("wasmactor", "led")
 
 
 if __name__ == "__main__":

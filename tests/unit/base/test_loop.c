@@ -127,6 +127,50 @@ static void test_real_clock_and_stop(void **state _unused_)
     loop_timer_free(never);
 }
 
+static void restart_at_once(void *arg)
+{
+    struct note *n = arg;
+
+    buf_addc(n->log, n->letter);
+    if (n->log->len < 50)
+        loop_timer_start(n->timer, 0);
+    else
+        loop_stop(n->loop);
+}
+
+static void test_stop_with_due_timers(void **state _unused_)
+{
+    _cleanup_loop_ struct loop *l = loop_new();
+    _cleanup_buf_ struct buf log = BUF_INIT;
+    struct note a = {&log, 'a', .loop = l}, b = {&log, 'b', .loop = l};
+
+    /* The first stops the loop while the second is due: it must neither fire nor keep the loop spinning. */
+    a.timer = loop_timer_new(l, stop, l);
+    b.timer = loop_timer_new(l, write_letter, &b);
+    loop_timer_start(a.timer, 1);
+    loop_timer_start(b.timer, 1);
+    loop_run(l);
+    assert_string_equal(buf_str(&log), "");
+    while (!log.len)
+        loop_turn(l, true);
+    assert_string_equal(buf_str(&log), "b");
+    loop_timer_free(a.timer);
+    loop_timer_free(b.timer);
+}
+
+static void test_timer_that_restarts_itself(void **state _unused_)
+{
+    _cleanup_loop_ struct loop *l = loop_new();
+    _cleanup_buf_ struct buf log = BUF_INIT;
+    struct note a = {&log, 'a', .loop = l};
+
+    a.timer = loop_timer_new(l, restart_at_once, &a);
+    loop_timer_start(a.timer, 0);
+    loop_run(l);
+    assert_int_equal(log.len, 50);
+    loop_timer_free(a.timer);
+}
+
 static void on_io(void *arg, int events, bool error)
 {
     struct note *n = arg;
@@ -158,8 +202,12 @@ static void test_io(void **state _unused_)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_timer_order), cmocka_unit_test(test_free_and_stop_inside),
-        cmocka_unit_test(test_defer), cmocka_unit_test(test_real_clock_and_stop), cmocka_unit_test(test_io)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_timer_order),
+                                       cmocka_unit_test(test_free_and_stop_inside),
+                                       cmocka_unit_test(test_defer),
+                                       cmocka_unit_test(test_real_clock_and_stop),
+                                       cmocka_unit_test(test_io),
+                                       cmocka_unit_test(test_stop_with_due_timers),
+                                       cmocka_unit_test(test_timer_that_restarts_itself)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
