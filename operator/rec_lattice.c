@@ -84,6 +84,21 @@ static void on_written(void *arg _unused_, const struct kube_response *response 
         log_warn("cannot write status of a lattice", "error", err_text(err), NULL);
 }
 
+/* Fields of the spec that this version does not act on; NULL if there are none. */
+static const char *unsupported_fields(const struct model_lattice *object)
+{
+    if (map_len(object->mirrors) && object->heal_deaf)
+        return "not acted on: spec.imageMirrors (hosts pull from the image's own registry), "
+               "spec.health.healDeaf (hosts that "
+               "no longer see links and configuration are not restarted)";
+    if (map_len(object->mirrors))
+        return "not acted on: spec.imageMirrors (hosts pull from the image's own registry)";
+    if (object->heal_deaf)
+        return "not acted on: spec.health.healDeaf (hosts that no longer see links and configuration are not "
+               "restarted)";
+    return NULL;
+}
+
 static void write_status(struct op *op, const struct op_lattice *l, const struct model_lattice *object)
 {
     cJSON *status = cJSON_CreateObject(), *conditions = cJSON_CreateArray();
@@ -136,12 +151,10 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     else
         model_condition_add(conditions, &object->conditions, "Ready", "True", "HostsReady", counts,
                             generation, now);
-    _cleanup_free_ char *unused = NULL;
-    if (map_len(object->mirrors)) {
-        unused = xstrdup("not acted on: spec.imageMirrors (hosts pull from the image's own registry)");
+    const char *unused = unsupported_fields(object);
+    if (unused)
         model_condition_add(conditions, &object->conditions, "Unsupported", "True", "FieldsNotUsed", unused,
                             generation, now);
-    }
     json_set(status, "conditions", conditions);
 
     if (json_hash(status) == object->status_hash) {
