@@ -365,6 +365,21 @@ def valgrind_operator():
     expect(status == 0, f"valgrind status {status}:\n{log.read()[-6000:]}")
 
 
+@test
+def kinds_refuse_bad_objects():
+    """Every rule of the CRDs, with an object it must refuse."""
+    kubectl = os.path.join(parts_path("kubectl"), "kubectl")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "crd-samples", "check.sh")
+    # The operator would act on the samples: forget a host of no lattice, hold what is deleted.
+    dev("child", "stop", "operator")
+    try:
+        status, out, err = run("sh", script, kubectl, check=False, timeout=170, env={"KUBECONFIG": Env.get().kubeconfig})
+    finally:
+        dev("child", "start", "operator")
+    print(out.splitlines()[-1] if out else "")
+    expect(status == 0, out + err)
+
+
 class Operators:
     """Operators of the test's own beside each other, with leader election; the environment's own is stopped meanwhile."""
 
