@@ -30,52 +30,92 @@ static int read_token_file(struct kube_client *c, struct err **err)
         free(text);
         return err_set(err, ERR_UNAUTHORIZED, "token file %s is empty", path);
     }
+    if (!c->auth.token || !streq(c->auth.token, text))
+        c->auth.serial++;
     free(c->auth.token);
     c->auth.token = text;
     c->auth.token_mtime_ns = mtime;
     return 0;
 }
 
+static void on_login(void *arg, const struct err *err)
+{
+    kube_client_login_done(arg, err);
+}
+
+/* Credentials do not travel unprotected through a network; kubectl's rule too. */
+static bool may_send(const struct kube_client *c)
+{
+    return str_starts(c->config->server, "https://") || kube_is_loopback(c->host_port);
+}
+
 int kube_auth_init(struct kube_client *c, struct err **err)
 {
     const struct kube_config *config = c->config;
 
-    if (config->exec)
-        return err_set(
-            err, ERR_UNSUPPORTED,
-            "user \"%s\" logs in by the exec plugin \"%s\", which is not supported yet: use a token or a "
-            "client certificate",
-            config->user_name, json_str_or(config->exec, "command", ""));
     if (config->token)
         c->auth.token = xstrdup(config->token);
-    else if (config->token_file)
-        return read_token_file(c, err);
+    /* The file is the newer of the two; the token stands in while there is none. */
+    if (config->token_file) {
+        struct err *e = NULL;
+        int r = read_token_file(c, &e);
+        if (r < 0 && !c->auth.token)
+            return err_move(err, e);
+        err_free(e);
+    }
+    if (config->exec && !c->auth.token && !config->username) {
+        c->auth.waiter = (struct kube_exec_waiter){.done = on_login, .arg = c};
+        return kube_exec_get(c->loop, config, !c->options.no_terminal, &c->auth.exec, err);
+    }
     return 0;
 }
 
 void kube_auth_release(struct kube_client *c)
 {
+    if (c->auth.exec) {
+        kube_exec_forget(c->auth.exec, &c->auth.waiter);
+        kube_exec_put(c->auth.exec);
+    }
     if (c->auth.token)
         explicit_bzero(c->auth.token, strlen(c->auth.token));
     free(c->auth.token);
     c->auth = (struct kube_auth){0};
 }
 
+bool kube_auth_ready(struct kube_client *c)
+{
+    if (!c->auth.exec || !may_send(c) || kube_exec_fresh(c->auth.exec))
+        return true;
+    kube_exec_run(c->auth.exec, &c->auth.waiter);
+    return false;
+}
+
+static const struct kube_credential *credential(const struct kube_client *c)
+{
+    return c->auth.exec ? kube_exec_last(c->auth.exec) : NULL;
+}
+
 int kube_auth_header(struct kube_client *c, char **ret, struct err **err)
 {
     const struct kube_config *config = c->config;
+    const struct kube_credential *login = credential(c);
 
     *ret = NULL;
-    if (config->token_file && !config->token &&
-        loop_now_ms(c->loop) - c->auth.token_read_ms >= TOKEN_LOOK_MS) {
+    if (!may_send(c))
+        return 0;
+    if (config->token_file && loop_now_ms(c->loop) - c->auth.token_read_ms >= TOKEN_LOOK_MS) {
         /* A file that is being replaced may be gone for a moment: the old token goes on. */
         struct err *e = NULL;
         if (read_token_file(c, &e) < 0 && !c->auth.token)
             return err_move(err, e);
         err_free(e);
     }
-    if (c->auth.token) {
-        *ret = xasprintf("Authorization: Bearer %s", c->auth.token);
+    const char *token = login ? login->token : c->auth.token;
+    if (token && strpbrk(token, "\r\n"))
+        return err_set(err, ERR_INVALID, "the token of user \"%s\" holds a line break",
+                       config->user_name ? config->user_name : "");
+    if (token) {
+        *ret = xasprintf("Authorization: Bearer %s", token);
     } else if (config->username) {
         _cleanup_free_ char *pair =
             xasprintf("%s:%s", config->username, config->password ? config->password : "");
@@ -85,11 +125,37 @@ int kube_auth_header(struct kube_client *c, char **ret, struct err **err)
     return 0;
 }
 
-bool kube_auth_refresh(struct kube_client *c)
+const char *kube_auth_cert(const struct kube_client *c, const char **ret_key)
 {
-    if (!c->config->token_file || c->config->token)
+    const struct kube_credential *login = credential(c);
+
+    if (login && login->cert_pem) {
+        *ret_key = login->key_pem;
+        return login->cert_pem;
+    }
+    *ret_key = c->config->client_key_pem;
+    return c->config->client_cert_pem;
+}
+
+unsigned kube_auth_serial(const struct kube_client *c)
+{
+    const struct kube_credential *login = credential(c);
+
+    return login ? login->serial : c->auth.serial;
+}
+
+bool kube_auth_refresh(struct kube_client *c, unsigned serial)
+{
+    if (!may_send(c))
         return false;
-    _cleanup_free_ char *before = xstrdup_null(c->auth.token);
+    if (serial != kube_auth_serial(c))
+        return true; /* somebody else has got new ones meanwhile */
+    if (c->auth.exec) {
+        kube_exec_distrust(c->auth.exec, serial);
+        return true;
+    }
+    if (!c->config->token_file)
+        return false;
     c->auth.token_mtime_ns = 0;
-    return read_token_file(c, NULL) == 0 && !streq_null(before, c->auth.token);
+    return read_token_file(c, NULL) == 0 && c->auth.serial != serial;
 }

@@ -8,12 +8,12 @@
 
 /* curl on the loop */
 
-static void take_finished(struct kube_client *c)
+static void take_finished(struct kube_link *k)
 {
     CURLMsg *m;
     int left;
 
-    while ((m = curl_multi_info_read(c->multi, &left))) {
+    while ((m = curl_multi_info_read(k->multi, &left))) {
         struct kube_req *r = NULL;
         if (m->msg != CURLMSG_DONE)
             continue;
@@ -24,7 +24,7 @@ static void take_finished(struct kube_client *c)
 }
 
 struct watched {
-    struct kube_client *client;
+    struct kube_link *link;
     struct loop_io *io;
     curl_socket_t fd;
 };
@@ -32,33 +32,33 @@ struct watched {
 static void on_io(void *arg, int events, bool error)
 {
     struct watched *w = arg;
-    struct kube_client *c = w->client;
+    struct kube_link *k = w->link; /* w may be gone after the call */
     int what = (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0) |
                (error ? CURL_CSELECT_ERR : 0);
     int running;
 
-    curl_multi_socket_action(c->multi, w->fd, what, &running);
-    take_finished(c);
+    curl_multi_socket_action(k->multi, w->fd, what, &running);
+    take_finished(k);
 }
 
 static int on_socket_change(CURL *easy _unused_, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-    struct kube_client *c = arg;
+    struct kube_link *k = arg;
     struct watched *w = socket_arg;
 
     if (what == CURL_POLL_REMOVE) {
         if (w) {
             loop_io_free(w->io);
             free(w);
-            curl_multi_assign(c->multi, fd, NULL);
+            curl_multi_assign(k->multi, fd, NULL);
         }
         return 0;
     }
     if (!w) {
         w = xcalloc(1, sizeof(*w));
-        *w = (struct watched){.client = c, .fd = fd};
-        w->io = loop_io_new(c->loop, fd, on_io, w);
-        curl_multi_assign(c->multi, fd, w);
+        *w = (struct watched){.link = k, .fd = fd};
+        w->io = loop_io_new(k->client->loop, fd, on_io, w);
+        curl_multi_assign(k->multi, fd, w);
     }
     loop_io_set(w->io, (what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0));
     return 0;
@@ -66,22 +66,76 @@ static int on_socket_change(CURL *easy _unused_, curl_socket_t fd, int what, voi
 
 static int on_timer_change(CURLM *multi _unused_, long ms, void *arg)
 {
-    struct kube_client *c = arg;
+    struct kube_link *k = arg;
 
     if (ms < 0)
-        loop_timer_stop(c->timer);
+        loop_timer_stop(k->timer);
     else
-        loop_timer_start(c->timer, ms);
+        loop_timer_start(k->timer, ms);
     return 0;
 }
 
 static void on_timer(void *arg)
 {
-    struct kube_client *c = arg;
+    struct kube_link *k = arg;
     int running;
 
-    curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    take_finished(c);
+    curl_multi_socket_action(k->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    take_finished(k);
+}
+
+static struct kube_link *link_new(struct kube_client *c)
+{
+    struct kube_link *k = xcalloc(1, sizeof(*k));
+
+    k->client = c;
+    k->heard_ms = loop_now_ms(c->loop);
+    k->timer = loop_timer_new(c->loop, on_timer, k);
+    k->multi = curl_multi_init();
+    if (!k->multi)
+        abort();
+    curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    curl_multi_setopt(k->multi, CURLMOPT_SOCKETDATA, k);
+    curl_multi_setopt(k->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
+    curl_multi_setopt(k->multi, CURLMOPT_TIMERDATA, k);
+    curl_multi_setopt(k->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)KUBE_MAX_STREAMS);
+    /* Where a server speaks HTTP/1.1 only, each request needs a connection of its own. */
+    curl_multi_setopt(k->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)KUBE_MAX_CONNECTIONS);
+    return k;
+}
+
+static void link_free(struct kube_link *k)
+{
+    curl_multi_cleanup(k->multi);
+    loop_timer_free(k->timer);
+    free(k);
+}
+
+static void drop_old_links(struct kube_client *c)
+{
+    for (struct kube_link **p = &c->old_links; *p;) {
+        struct kube_link *k = *p;
+        if (k->users) {
+            p = &k->next;
+        } else {
+            *p = k->next;
+            link_free(k);
+        }
+    }
+}
+
+/* Nothing came over these connections for so long, although something was asked. */
+static void doubt_link(struct kube_client *c, struct kube_link *k, int64_t waited_ms)
+{
+    enum { LEAST_MS = 5000 };
+
+    if (k != c->link || waited_ms < LEAST_MS || loop_now_ms(c->loop) - k->heard_ms < waited_ms)
+        return;
+    kube_client_trace(c, 6, "no sign of life from %s for %lld ms: the next request opens a new connection",
+                      c->host_port, (long long)waited_ms);
+    k->next = c->old_links;
+    c->old_links = k;
+    c->link = link_new(c);
 }
 
 /* Delivery */
@@ -123,6 +177,8 @@ static void deliver(void *arg)
     c->delivering = false;
     if (c->freed)
         kube_client_free(c);
+    else
+        drop_old_links(c);
 }
 
 void kube_client_mark_ready(struct kube_req *r)
@@ -155,7 +211,11 @@ void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)
 /* Host and port of "https://host:port/prefix"; port by scheme when absent. */
 static char *host_port_of(const char *server)
 {
-    const char *from = strstr(server, "://") + 3, *to = from + strcspn(from, "/");
+    const char *from = strstr(server, "://") + 3, *to = from + strcspn(from, "/?#");
+    const char *at = memchr(from, '@', (size_t)(to - from));
+
+    if (at)
+        from = at + 1; /* a password has no place in messages */
     const char *colon = memchr(from, ':', (size_t)(to - from)),
                *bracket = memchr(from, ']', (size_t)(to - from));
 
@@ -210,9 +270,54 @@ static struct kube_config *copy_config(const struct kube_config *from)
         .exec_dir = xstrdup_null(from->exec_dir),
         .as = xstrdup_null(from->as),
         .as_uid = xstrdup_null(from->as_uid),
+        .exec_cluster_config =
+            from->exec_cluster_config ? cJSON_Duplicate(from->exec_cluster_config, true) : NULL,
         .as_groups = strv_copy(from->as_groups),
+        .as_extra = from->as_extra ? cJSON_Duplicate(from->as_extra, true) : NULL,
     };
     return c;
+}
+
+static int check_pem(const char *pem, const char *label, const char *what, const char *of, struct err **err)
+{
+    const char *begin = pem ? strstr(pem, "-----BEGIN ") : NULL;
+
+    if (!pem)
+        return 0;
+    if (!begin)
+        return err_set(err, ERR_INVALID, "%s of %s is not in PEM form (-----BEGIN ...)", what, of);
+    const char *end_of_line = strchrnul(begin, '\n');
+    _cleanup_free_ char *line = xstrndup(begin, (size_t)(end_of_line - begin));
+    /* A key may come after parameters, a certificate after its text: only what is not there at all is wrong. */
+    if (!strstr(pem, label))
+        return err_set(err, ERR_INVALID, "%s of %s holds \"%s\" but no %s", what, of, line, label);
+    return 0;
+}
+
+/* What curl would refuse much later and in darker words. */
+static int check_config(const struct kube_config *c, struct err **err)
+{
+    if (str_empty(c->server) || (!str_starts(c->server, "https://") && !str_starts(c->server, "http://")))
+        return err_set(err, ERR_INVALID, "server \"%s\" is neither an http:// nor an https:// address",
+                       c->server ? c->server : "");
+    const char *host = strstr(c->server, "://") + 3;
+    if (!strcspn(host, "/:?#@"))
+        return err_set(err, ERR_INVALID, "server \"%s\" names no host", c->server);
+    _cleanup_free_ char *cluster = xasprintf("cluster \"%s\"", c->cluster_name ? c->cluster_name : "");
+    _cleanup_free_ char *user = xasprintf("user \"%s\"", c->user_name ? c->user_name : "");
+    int r = check_pem(c->ca_pem, "CERTIFICATE-----", "certificate-authority", cluster, err);
+    if (r == 0)
+        r = check_pem(c->client_cert_pem, "CERTIFICATE-----", "client-certificate", user, err);
+    if (r == 0)
+        r = check_pem(c->client_key_pem, "PRIVATE KEY-----", "client-key", user, err);
+    if (r < 0)
+        return r;
+    if (c->client_cert_pem && !c->client_key_pem)
+        return err_set(err, ERR_INVALID, "%s has a client-certificate but no client-key", user);
+    if (!c->as && (c->as_uid || strv_len(c->as_groups) || cJSON_GetArraySize(c->as_extra)))
+        return err_set(err, ERR_INVALID,
+                       "%s: a uid, groups or extra cannot be impersonated without a user: give --as", user);
+    return 0;
 }
 
 int kube_client_new(struct loop *l, const struct kube_config *config,
@@ -221,6 +326,9 @@ int kube_client_new(struct loop *l, const struct kube_config *config,
     static const struct kube_client_options defaults = {0};
     static bool curl_ready;
 
+    int r = check_config(config, err);
+    if (r < 0)
+        return r;
     if (!curl_ready && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(err, ERR_FAILED, "libcurl cannot be initialised");
     curl_ready = true;
@@ -237,17 +345,9 @@ int kube_client_new(struct loop *l, const struct kube_config *config,
     c->options.user_agent = c->user_agent;
     c->ready_tail = &c->ready;
     c->warned = map_new(NULL);
-    c->timer = loop_timer_new(l, on_timer, c);
     set_base(c);
-    c->multi = curl_multi_init();
-    if (!c->multi)
-        abort();
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)KUBE_MAX_STREAMS);
-    int r = kube_auth_init(c, err);
+    c->link = link_new(c);
+    r = kube_auth_init(c, err);
     if (r < 0) {
         kube_client_free(c);
         return r;
@@ -273,10 +373,11 @@ void kube_client_free(struct kube_client *c)
         unlink_req(r);
         kube_req_free(r);
     }
-    curl_multi_cleanup(c->multi);
-    curl_slist_free_all(c->connect_to);
-    loop_timer_free(c->timer);
     kube_auth_release(c);
+    drop_old_links(c);
+    link_free(c->link);
+    curl_slist_free_all(c->connect_to);
+    map_free(c->discovered);
     map_free(c->warned);
     kube_config_free(c->config);
     free(c->user_agent);
@@ -302,39 +403,63 @@ uint64_t kube_client_requests(const struct kube_client *c)
 
 /* Requests */
 
-static void expire(struct kube_req *r, const char *text)
+static void expire(struct kube_req *r, int64_t waited_ms, char *text)
 {
     struct err *e = NULL;
 
-    if (r->state == REQ_FINISHED)
-        return;
-    if (r->state == REQ_WAITING)
-        loop_timer_stop(r->retry);
-    err_set(&e, ERR_TIMEOUT, "%s", text);
-    kube_req_stop(r);
-    err_free(r->failure);
-    r->failure = e;
-    r->state = REQ_FINISHED;
-    kube_client_mark_ready(r);
+    if (r->state != REQ_FINISHED) {
+        if (r->state == REQ_WAITING)
+            loop_timer_stop(r->retry);
+        if (r->state == REQ_RUNNING)
+            doubt_link(r->client, r->link, waited_ms);
+        err_set(&e, ERR_TIMEOUT, "%s", text);
+        kube_req_stop(r);
+        err_free(r->failure);
+        r->failure = e;
+        r->state = REQ_FINISHED;
+        kube_client_mark_ready(r);
+    }
+    free(text);
 }
 
 static void on_deadline(void *arg)
 {
     struct kube_req *r = arg;
-    _cleanup_free_ char *text =
-        xasprintf("Unable to connect to the server: no complete answer from %s to %s %s within %lld ms",
-                  r->client->host_port, r->method, r->path, (long long)r->timeout_ms);
+    int64_t attempt_ms = loop_now_ms(r->client->loop) - r->sent_ms;
 
-    expire(r, text);
+    expire(r, attempt_ms,
+           xasprintf("Unable to connect to the server: no complete answer from %s to %s %s within %lld ms",
+                     r->client->host_port, r->method, r->path, (long long)r->timeout_ms));
 }
 
 static void on_silence(void *arg)
 {
     struct kube_req *r = arg;
-    _cleanup_free_ char *text = xasprintf("nothing arrived from %s for %lld ms on %s", r->client->host_port,
-                                          (long long)r->silence_ms, r->path);
 
-    expire(r, text);
+    expire(r, r->silence_ms,
+           xasprintf("nothing arrived from %s for %lld ms on %s", r->client->host_port,
+                     (long long)r->silence_ms, r->path));
+}
+
+void kube_client_login_done(struct kube_client *c, const struct err *err)
+{
+    for (struct kube_req *r = c->requests; r; r = r->next) {
+        if (r->state != REQ_LOGIN || r->cancelled)
+            continue;
+        /* The time a person needs to log in is not the server's. */
+        r->started_ms = loop_now_ms(c->loop);
+        if (r->deadline)
+            loop_timer_start(r->deadline, r->timeout_ms);
+        if (err) {
+            err_free(r->failure);
+            r->failure = err_copy(err);
+            r->state = REQ_FINISHED;
+            kube_client_mark_ready(r);
+        } else {
+            r->logged_in = true;
+            kube_req_start(r);
+        }
+    }
 }
 
 struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call)

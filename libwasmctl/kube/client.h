@@ -36,6 +36,7 @@ struct kube_client_options {
     void *trace_arg;
     void (*warning)(void *arg, const char *text); /* each Warning header of the server, once per text */
     void *warning_arg;
+    bool no_terminal; /* credential plugins may not use the terminal (full-screen programs, servers) */
 };
 
 /* config is copied. ERR_INVALID for settings that cannot work (unusable certificate...). No request is sent.

@@ -1,4 +1,4 @@
-/* For kube/client.c, request.c and auth.c only. */
+/* For kube/client.c, request.c, auth.c and discovery.c only. */
 #ifndef WASMCTL_KUBE_CLIENT_INTERNAL_H
 #define WASMCTL_KUBE_CLIENT_INTERNAL_H
 
@@ -7,14 +7,37 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "kube/client.h"
+#include "kube/exec.h"
 
 /* Source: RFC 9113 for streams; the API server allows 250 streams a connection. */
-enum { KUBE_MAX_STREAMS = 200, KUBE_RETRIES = 5, KUBE_MAX_ERROR_BODY = 1024 * 1024 };
+enum {
+    KUBE_MAX_STREAMS = 200,
+    KUBE_MAX_CONNECTIONS = 256,
+    KUBE_RETRIES = 5,
+    KUBE_MAX_ERROR_BODY = 1024 * 1024,
+};
 
 struct kube_auth {
     char *token;           /* current bearer token, NULL if none */
     int64_t token_read_ms; /* loop clock of the last look at the token file */
     int64_t token_mtime_ns;
+    unsigned serial; /* counts the changes of the token */
+    struct kube_exec *exec;
+    struct kube_exec_waiter waiter;
+};
+
+/*
+ * Connections: a curl multi handle on the loop. A client has one; when a request ran into its limit and
+ * nothing at all was heard meanwhile, its connections count as dead: new requests get a new link, the old one
+ * lives as long as it has users.
+ */
+struct kube_link {
+    struct kube_client *client;
+    struct kube_link *next;
+    CURLM *multi;
+    struct loop_timer *timer;
+    unsigned users;
+    int64_t heard_ms; /* loop clock of the last bytes that arrived */
 };
 
 struct kube_client {
@@ -25,13 +48,14 @@ struct kube_client {
     char *base;      /* URL up to the path; its host is tls-server-name when that is set */
     char *host_port; /* for messages */
     struct curl_slist *connect_to;
-    CURLM *multi;
-    struct loop_timer *timer;
+    struct kube_link *link;      /* for new requests */
+    struct kube_link *old_links; /* given up */
     struct kube_auth auth;
     struct kube_req *requests;            /* all, doubly linked */
     struct kube_req *ready, **ready_tail; /* with data or an outcome to deliver */
     struct loop_defer *deliver_defer;
     struct map *warned;
+    struct map *discovered; /* discovery.c's */
     uint64_t sent;
     bool delivering, freed;
 };
@@ -40,6 +64,7 @@ enum req_state {
     REQ_RUNNING,  /* in curl's hands */
     REQ_FINISHED, /* outcome is known, done not yet called */
     REQ_WAITING,  /* for a retry */
+    REQ_LOGIN,    /* for a credential plugin */
 };
 
 struct kube_req {
@@ -57,6 +82,7 @@ struct kube_req {
     void *arg;
 
     enum req_state state;
+    struct kube_link *link; /* while easy is there */
     CURL *easy;
     struct curl_slist *headers;
     char error[CURL_ERROR_SIZE];
@@ -66,7 +92,10 @@ struct kube_req {
     char **warnings;
     long retry_after_ms;
     int status;
-    bool got_bytes, too_large, refreshed;
+    bool got_bytes, too_large, refreshed, secret;
+    bool logged_in; /* a plugin has just run for it: what it gave is used whatever it says */
+    unsigned auth_serial;
+    int64_t sent_ms; /* this attempt */
     bool is_open, told_open;
     unsigned retries;
     CURLcode result;
@@ -76,6 +105,7 @@ struct kube_req {
 };
 
 /* request.c */
+bool kube_is_loopback(const char *host_port);
 void kube_req_start(struct kube_req *r);
 void kube_req_free(struct kube_req *r);
 void kube_req_stop(struct kube_req *r); /* takes it out of curl */
@@ -83,6 +113,7 @@ void kube_req_deliver(struct kube_req *r);
 void kube_req_complete(struct kube_req *r, CURLcode result); /* curl is done with it */
 
 /* client.c */
+void kube_client_login_done(struct kube_client *c, const struct err *err);
 void kube_client_mark_ready(struct kube_req *r);
 void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -90,9 +121,15 @@ void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)
 /* auth.c */
 int kube_auth_init(struct kube_client *c, struct err **err);
 void kube_auth_release(struct kube_client *c);
+/* False when a plugin has to run first: it runs, kube_client_login_done() is called later. */
+bool kube_auth_ready(struct kube_client *c);
 /* "Authorization: ..." header, or NULL; caller frees. */
 int kube_auth_header(struct kube_client *c, char **ret, struct err **err);
-/* After a 401: true when other credentials are there now. */
-bool kube_auth_refresh(struct kube_client *c);
+/* Client certificate, PEM; NULL if none. Borrowed until the next turn. */
+const char *kube_auth_cert(const struct kube_client *c, const char **ret_key);
+/* Which credentials those are. */
+unsigned kube_auth_serial(const struct kube_client *c);
+/* After a 401 to what was sent with these credentials: true when trying again makes sense. */
+bool kube_auth_refresh(struct kube_client *c, unsigned serial);
 
 #endif

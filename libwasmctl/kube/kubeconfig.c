@@ -207,6 +207,14 @@ static int read_cluster(const struct kubeconfig *k, struct kube_config *c, struc
     c->proxy_url = xstrdup_null(own_str(o, "proxy-url"));
     c->insecure = json_bool(json_get(o, "insecure-skip-tls-verify"), "", false);
     c->disable_compression = json_bool(json_get(o, "disable-compression"), "", false);
+    json_each(x, json_get(o, "extensions"))
+    {
+        const cJSON *extension = json_get(x, "extension");
+        if (extension && streq(json_str_or(x, "name", ""), "client.authentication.k8s.io/exec"))
+            c->exec_cluster_config = cJSON_Duplicate(extension, true);
+        if (c->exec_cluster_config)
+            break;
+    }
     return read_pem(o, "certificate-authority", map_get(k->dirs, key), owner, &c->ca_pem, err);
 }
 
@@ -220,6 +228,12 @@ static int read_user(const struct kubeconfig *k, struct kube_config *c, struct e
     _cleanup_free_ char *key = xasprintf("users/%s", c->user_name),
                         *owner = xasprintf("user \"%s\"", c->user_name);
     const char *dir = map_get(k->dirs, key), *file = own_str(o, "tokenFile");
+    const char *gone = json_str(json_get(o, "auth-provider"), "name");
+    if (gone && !json_get(o, "exec"))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "user \"%s\" logs in by the auth-provider \"%s\", which Kubernetes no longer has: "
+                       "use a credential plugin (users[].user.exec)",
+                       c->user_name, gone);
     c->token = xstrdup_null(own_str(o, "token"));
     c->token_file = file ? absolute(dir, file) : NULL;
     c->username = xstrdup_null(own_str(o, "username"));
@@ -228,6 +242,9 @@ static int read_user(const struct kubeconfig *k, struct kube_config *c, struct e
     c->exec_dir = xstrdup_null(dir);
     c->as = xstrdup_null(own_str(o, "as"));
     c->as_uid = xstrdup_null(own_str(o, "as-uid"));
+    c->as_extra = cJSON_IsObject(json_get(o, "as-user-extra"))
+                      ? cJSON_Duplicate(json_get(o, "as-user-extra"), true)
+                      : NULL;
     json_each(g, json_get(o, "as-groups")) if (cJSON_IsString(g)) strv_push(&c->as_groups, g->valuestring);
     int r = read_pem(o, "client-certificate", dir, owner, &c->client_cert_pem, err);
     return r < 0 ? r : read_pem(o, "client-key", dir, owner, &c->client_key_pem, err);
@@ -257,6 +274,9 @@ static int apply_overrides(struct kube_config *c, const struct kube_overrides *o
 {
     override(&c->namespace, o->namespace);
     override(&c->server, o->server);
+    /* The name belongs to the server that was replaced. */
+    if (!str_empty(o->server))
+        xstr_replace(&c->tls_server_name, NULL);
     override(&c->tls_server_name, o->tls_server_name);
     override(&c->as, o->as);
     override(&c->as_uid, o->as_uid);
@@ -265,12 +285,15 @@ static int apply_overrides(struct kube_config *c, const struct kube_overrides *o
         xstr_replace(&c->token_file, NULL);
         cJSON_Delete(TAKE_PTR(c->exec));
     }
-    for (size_t i = 0; o->as_groups && o->as_groups[i]; i++)
-        strv_push(&c->as_groups, o->as_groups[i]);
-    if (o->insecure) {
-        c->insecure = true;
-        xstr_replace(&c->ca_pem, NULL);
+    if (o->as_groups && *o->as_groups) {
+        strv_free(c->as_groups);
+        c->as_groups = strv_copy(o->as_groups);
     }
+    /* Either given on the command line turns the file's other one off. */
+    if (o->insecure)
+        xstr_replace(&c->ca_pem, NULL);
+    if (o->insecure || o->certificate_authority)
+        c->insecure = o->insecure;
     int r = override_pem(o->certificate_authority, &c->ca_pem, err);
     if (r == 0)
         r = override_pem(o->client_certificate, &c->client_cert_pem, err);
@@ -374,5 +397,7 @@ void kube_config_free(struct kube_config *c)
     free(c->as);
     free(c->as_uid);
     strv_free(c->as_groups);
+    cJSON_Delete(c->exec_cluster_config);
+    cJSON_Delete(c->as_extra);
     free(c);
 }

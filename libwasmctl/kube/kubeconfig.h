@@ -22,8 +22,10 @@ struct kube_config {
     bool disable_compression;
     cJSON *exec;       /* user.exec as given, NULL if none */
     char *exec_dir;    /* folder of the file that holds it: relative commands are relative to it */
-    char *as, *as_uid; /* impersonation */
+    cJSON *exec_cluster_config; /* the cluster's extension for exec plugins, NULL if none */
+    char *as, *as_uid;          /* impersonation */
     char **as_groups;
+    cJSON *as_extra; /* {"key": ["value", ...]}, NULL if none */
 };
 void kube_config_free(struct kube_config *c);
 DEFINE_CLEANUP(struct kube_config *, kube_config_free)

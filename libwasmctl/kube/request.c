@@ -10,9 +10,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kube/client_internal.h"
+#include "kube/gvr.h"
 
 /* A peer that acknowledges nothing for so long is gone, whatever TCP hopes for. */
-enum { DEAD_PEER_MS = 20 * 1000, STREAM_PIECE_MOST = 64 * 1024 * 1024 };
+enum { DEAD_PEER_MS = 20 * 1000, STREAM_PIECE_MOST = 64 * 1024 * 1024, WARNED_MOST = 1000 };
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -21,6 +22,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     long status = 0;
 
     r->got_bytes = true;
+    r->link->heard_ms = loop_now_ms(r->client->loop);
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     r->status = (int)status;
     if (r->silence_ms)
@@ -58,22 +60,30 @@ static char *header_value(const char *line, size_t len, const char *name)
     return xstrndup(from, (size_t)(to - from));
 }
 
-/* Warning: 299 - "text" */
-static void note_warning(struct kube_req *r, const char *value)
+/* Warning: 299 - "text"[, 299 - "text"...] */
+static void note_warnings(struct kube_req *r, const char *value)
 {
     enum { WARNINGS_MOST = 32 };
-    const char *from = strchr(value, '"'), *to = from ? strrchr(value, '"') : NULL;
 
-    if (!from || to == from || strv_len(r->warnings) >= WARNINGS_MOST)
-        return;
-    struct buf text = BUF_INIT;
-    for (const char *p = from + 1; p < to; p++) {
-        if (*p == '\\' && p + 1 < to)
+    for (const char *p = strchr(value, '"'); p && strv_len(r->warnings) < WARNINGS_MOST; p = strchr(p, '"')) {
+        _cleanup_buf_ struct buf text = BUF_INIT;
+        for (p++; *p && *p != '"'; p++) {
+            if (*p == '\\' && p[1])
+                p++;
+            buf_addc(&text, *p);
+        }
+        if (!*p)
+            return;
+        p++;
+        strv_push(&r->warnings, buf_str(&text));
+        /* A date may follow, quoted too. */
+        const char *comma = strchr(p, ',');
+        const char *quote = strchr(p, '"');
+        if (quote && (!comma || quote < comma) && !(p = strchr(quote + 1, '"')))
+            return;
+        if (quote && (!comma || quote < comma))
             p++;
-        buf_addc(&text, *p);
     }
-    strv_push(&r->warnings, buf_str(&text));
-    buf_release(&text);
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
@@ -83,6 +93,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     char *value;
 
     r->got_bytes = true;
+    r->link->heard_ms = loop_now_ms(r->client->loop);
     if ((value = header_value(line, len, "Retry-After"))) {
         int64_t seconds;
         if (str_to_i64(value, 0, 3600, &seconds))
@@ -92,7 +103,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         free(r->answer_type);
         r->answer_type = value;
     } else if ((value = header_value(line, len, "Warning"))) {
-        note_warning(r, value);
+        note_warnings(r, value);
         free(value);
     }
     if (len <= 2 && r->opened && !r->is_open) {
@@ -102,8 +113,11 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         if (r->is_open)
             kube_client_mark_ready(r);
     }
-    if (r->client->options.verbosity >= 8 && len > 2)
-        kube_client_trace(r->client, 8, "< %.*s", (int)(len - 2), line);
+    if (r->client->options.verbosity >= 8) {
+        size_t shown = strcspn(line, "\r\n");
+        if (shown)
+            kube_client_trace(r->client, 8, "< %.*s", (int)(shown < len ? shown : len), line);
+    }
     return len;
 }
 
@@ -116,7 +130,7 @@ static int on_socket(void *arg _unused_, curl_socket_t fd, curlsocktype purpose 
 }
 
 /* As other Kubernetes tools: a proxy of the environment is not asked for this machine's own addresses. */
-static bool is_loopback(const char *host_port)
+bool kube_is_loopback(const char *host_port)
 {
     return str_starts(host_port, "127.") || str_starts(host_port, "localhost:") ||
            str_starts(host_port, "[::1]:");
@@ -129,8 +143,11 @@ static void set_blob(CURL *easy, CURLoption option, const char *pem)
     curl_easy_setopt(easy, option, &blob);
 }
 
-static void set_tls(CURL *easy, const struct kube_config *config)
+static void set_tls(CURL *easy, const struct kube_client *c)
 {
+    const struct kube_config *config = c->config;
+    const char *key, *cert = kube_auth_cert(c, &key);
+
     if (config->insecure) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -138,12 +155,12 @@ static void set_tls(CURL *easy, const struct kube_config *config)
         set_blob(easy, CURLOPT_CAINFO_BLOB, config->ca_pem);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
-    if (config->client_cert_pem) {
-        set_blob(easy, CURLOPT_SSLCERT_BLOB, config->client_cert_pem);
+    if (cert) {
+        set_blob(easy, CURLOPT_SSLCERT_BLOB, cert);
         curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
     }
-    if (config->client_key_pem) {
-        set_blob(easy, CURLOPT_SSLKEY_BLOB, config->client_key_pem);
+    if (key) {
+        set_blob(easy, CURLOPT_SSLKEY_BLOB, key);
         curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
     }
 }
@@ -156,6 +173,17 @@ static void add_header(struct kube_req *r, const char *name, const char *value)
     _cleanup_free_ char *line = xasprintf("%s: %s", name, value);
     r->headers = curl_slist_append(r->headers, line);
     kube_client_trace(r->client, 7, "    %s", line);
+}
+
+/* Impersonate-Extra-<key>, the key percent-encoded as header names need it. */
+static void add_extra(struct kube_req *r, const cJSON *extra)
+{
+    json_each(list, extra)
+    {
+        _cleanup_free_ char *key = kube_query_escape(list->string);
+        _cleanup_free_ char *name = xasprintf("Impersonate-Extra-%s", key);
+        json_each(value, list) if (cJSON_IsString(value)) add_header(r, name, value->valuestring);
+    }
 }
 
 static int set_headers(struct kube_req *r, struct err **err)
@@ -178,6 +206,7 @@ static int set_headers(struct kube_req *r, struct err **err)
         add_header(r, "Impersonate-Uid", config->as_uid);
     for (size_t i = 0; config->as_groups && config->as_groups[i]; i++)
         add_header(r, "Impersonate-Group", config->as_groups[i]);
+    add_extra(r, config->as_extra);
     if (authorization) {
         kube_client_trace(r->client, 7, "    Authorization: <masked>");
         r->headers = curl_slist_append(r->headers, authorization);
@@ -190,15 +219,30 @@ static int set_headers(struct kube_req *r, struct err **err)
 
 static void set_method(struct kube_req *r)
 {
-    curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, r->method);
-    if (r->body) {
+    bool usual_body = streq(r->method, "POST") || streq(r->method, "PUT") || streq(r->method, "PATCH");
+
+    if (r->body || usual_body) {
         curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
-        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, r->body);
-    } else if (!streq(r->method, "GET")) {
-        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE, 0L);
-        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, "");
-        curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, r->method);
+        curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, r->body ? r->body : "");
     }
+    curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, r->method);
+}
+
+/* Paths whose bodies are not for a log. */
+static bool is_secret(const char *path)
+{
+    return strstr(path, "/secrets") || strstr(path, "/token");
+}
+
+static void trace_body(struct kube_req *r, const char *what, const char *body)
+{
+    struct kube_client *c = r->client;
+
+    if (r->secret && body && *body)
+        kube_client_trace(c, 8, "%s: <masked>", what);
+    else
+        kube_client_trace(c, 8, "%s: %.*s", what, c->options.verbosity >= 9 ? 1 << 20 : 1024,
+                          body ? body : "");
 }
 
 static void fail_soon(struct kube_req *r, struct err *failure)
@@ -209,60 +253,86 @@ static void fail_soon(struct kube_req *r, struct err *failure)
     kube_client_mark_ready(r);
 }
 
+static void set_options(struct kube_req *r, const char *url)
+{
+    struct kube_client *c = r->client;
+    CURL *easy = r->easy;
+    bool tls = str_starts(c->base, "https://");
+
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* a name ".." is no step up */
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, r);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver that hangs */
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->headers);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    /* Rather a stream on the connection being opened than a connection more. Without TLS there are no
+     * streams, and waiting would last until the first answer. */
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    if (!c->config->disable_compression)
+        curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (c->config->proxy_url)
+        curl_easy_setopt(easy, CURLOPT_PROXY, c->config->proxy_url);
+    else if (kube_is_loopback(c->host_port))
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    if (c->connect_to)
+        curl_easy_setopt(easy, CURLOPT_CONNECT_TO, c->connect_to);
+    set_tls(easy, c);
+    set_method(r);
+}
+
 void kube_req_start(struct kube_req *r)
 {
     struct kube_client *c = r->client;
     const char *separator = strchr(r->path, '?') ? "&" : "?";
-    _cleanup_free_ char *url = r->query ? xasprintf("%s%s%s%s", c->base, r->path, separator, r->query)
-                                        : xasprintf("%s%s", c->base, r->path);
+    _cleanup_free_ char *path = r->query ? xasprintf("%s%s%s", r->path, separator, r->query) : xstrdup(r->path);
+    _cleanup_free_ char *url = xasprintf("%s%s", c->base, path);
     struct err *e = NULL;
 
-    r->state = REQ_RUNNING;
     r->result = CURLE_OK;
     r->status = 0;
     r->got_bytes = false;
     r->error[0] = '\0';
-    r->easy = curl_easy_init();
-    if (!r->easy)
-        abort();
-    kube_client_trace(c, 7, "%s %s", r->method, url);
+    r->sent_ms = loop_now_ms(c->loop);
+    r->secret = is_secret(r->path);
+    if (!r->logged_in && !kube_auth_ready(c)) {
+        r->state = REQ_LOGIN;
+        if (r->deadline)
+            loop_timer_stop(r->deadline);
+        return;
+    }
+    r->logged_in = false;
+    r->state = REQ_RUNNING;
+    kube_client_trace(c, 7, "%s %s%s", r->method, c->config->server, path);
     if (r->body)
-        kube_client_trace(c, 8, "Request Body: %.*s", c->options.verbosity >= 9 ? 1 << 20 : 1024, r->body);
+        trace_body(r, "Request Body", r->body);
     if (set_headers(r, &e) < 0) {
         fail_soon(r, e);
         return;
     }
-    curl_easy_setopt(r->easy, CURLOPT_URL, url);
-    curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
-    curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error);
-    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
-    curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_TCP_KEEPIDLE, 10L);
-    curl_easy_setopt(r->easy, CURLOPT_TCP_KEEPINTVL, 5L);
-    curl_easy_setopt(r->easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
-    curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms);
-    curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    if (!c->config->disable_compression)
-        curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-    if (c->config->proxy_url)
-        curl_easy_setopt(r->easy, CURLOPT_PROXY, c->config->proxy_url);
-    else if (is_loopback(c->host_port))
-        curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
-    if (c->connect_to)
-        curl_easy_setopt(r->easy, CURLOPT_CONNECT_TO, c->connect_to);
-    set_tls(r->easy, c->config);
-    set_method(r);
+    r->auth_serial = kube_auth_serial(c);
+    r->easy = curl_easy_init();
+    if (!r->easy)
+        abort();
+    r->link = c->link;
+    r->link->users++;
+    set_options(r, url);
     c->sent++;
     if (r->silence_ms)
         loop_timer_start(r->silence, r->silence_ms);
-    CURLMcode code = curl_multi_add_handle(c->multi, r->easy);
+    CURLMcode code = curl_multi_add_handle(r->link->multi, r->easy);
     if (code != CURLM_OK) {
         err_set(&e, ERR_FAILED, "cannot start a request: %s", curl_multi_strerror(code));
         fail_soon(r, e);
@@ -272,9 +342,11 @@ void kube_req_start(struct kube_req *r)
 void kube_req_stop(struct kube_req *r)
 {
     if (r->easy) {
-        curl_multi_remove_handle(r->client->multi, r->easy);
+        curl_multi_remove_handle(r->link->multi, r->easy);
         curl_easy_cleanup(r->easy);
         r->easy = NULL;
+        r->link->users--;
+        r->link = NULL;
     }
     curl_slist_free_all(r->headers);
     r->headers = NULL;
@@ -312,11 +384,12 @@ void kube_req_complete(struct kube_req *r, CURLcode result)
     if (result == CURLE_COULDNT_CONNECT) {
         long os = 0;
         curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os);
-        if (os == ECONNREFUSED)
+        if (os == ECONNREFUSED && !r->client->config->proxy_url)
             r->error[0] = '\0';
     }
-    kube_client_trace(r->client, 6, "%s %s%s %d in %lld milliseconds", r->method, r->client->base, r->path,
-                      r->status, (long long)(loop_now_ms(r->client->loop) - r->started_ms));
+    kube_client_trace(r->client, 6, "%s %s%s%s%s %d in %lld milliseconds", r->method,
+                      r->client->config->server, r->path, r->query ? "?" : "", r->query ? r->query : "",
+                      r->status, (long long)(loop_now_ms(r->client->loop) - r->sent_ms));
     kube_req_stop(r);
     r->state = REQ_FINISHED;
     kube_client_mark_ready(r);
@@ -377,9 +450,12 @@ static void make_error(struct kube_req *r, struct err **err)
             (*err)->retry_ms = r->retry_after_ms;
         return;
     }
+    if (ok) {
+        err_set(err, ERR_UNAVAILABLE, "the answer of %s to %s %s was cut off: %s", r->client->host_port,
+                r->method, r->path, *r->error ? r->error : curl_easy_strerror(r->result));
+        return;
+    }
     connection_error(r, err);
-    if (ok)
-        err_wrap(err, "the answer was cut off");
 }
 
 static void retry_now(void *arg)
@@ -400,7 +476,7 @@ static bool try_again(struct kube_req *r)
 
     if (r->failure || r->too_large || r->retries >= KUBE_RETRIES)
         return false;
-    if (r->status == 401 && !r->refreshed && kube_auth_refresh(r->client)) {
+    if (r->status == 401 && !r->refreshed && kube_auth_refresh(r->client, r->auth_serial)) {
         r->refreshed = true;
         wait = 0;
     } else if (r->status == 429) {
@@ -414,6 +490,9 @@ static bool try_again(struct kube_req *r)
         wait = 0;
     }
     if (wait < 0)
+        return false;
+    /* What the server said is worth more than that there was no time left. */
+    if (r->timeout_ms > 0 && loop_now_ms(r->client->loop) + wait >= r->started_ms + r->timeout_ms)
         return false;
     r->retries++;
     r->state = REQ_WAITING;
@@ -430,6 +509,8 @@ static void tell_warnings(struct kube_req *r)
     for (size_t i = 0; c->options.warning && r->warnings && r->warnings[i]; i++) {
         if (map_has(c->warned, r->warnings[i]))
             continue;
+        if (map_len(c->warned) >= WARNED_MOST)
+            map_clear(c->warned);
         map_set(c->warned, r->warnings[i], NULL);
         c->options.warning(c->options.warning_arg, r->warnings[i]);
     }
@@ -469,9 +550,8 @@ void kube_req_deliver(struct kube_req *r)
     if (goes_on && r->state == REQ_FINISHED && !try_again(r)) {
         tell_warnings(r);
         make_error(r, &err);
-        if (r->client->options.verbosity >= 8)
-            kube_client_trace(r->client, 8, "Response Body: %.*s",
-                              r->client->options.verbosity >= 9 ? 1 << 20 : 1024, buf_str(&r->answer));
+        if (!r->chunk || r->answer.len)
+            trace_body(r, "Response Body", buf_str(&r->answer));
         struct kube_response response = {
             .status = r->status,
             .body = buf_str(&r->answer),

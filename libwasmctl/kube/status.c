@@ -6,6 +6,8 @@
 #include "base/str.h"
 #include "kube/client.h"
 
+enum { RETRY_MOST_S = 3600 };
+
 static int code_of(int http, const char *reason)
 {
     if (reason) {
@@ -46,73 +48,134 @@ static int code_of(int http, const char *reason)
     }
 }
 
-/* First line of a body that is no Status (a proxy's page), cut. */
+/* What a status means when the server itself said nothing useful: reason and words of the API machinery. */
+static const struct generic {
+    int http;
+    const char *reason, *text;
+} generics[] = {
+    {400, "BadRequest", "the server rejected our request for an unknown reason"},
+    {401, "Unauthorized", "the server has asked for the client to provide credentials"},
+    {403, "Forbidden", "the server does not allow access to the requested resource"},
+    {404, "NotFound", "the server could not find the requested resource"},
+    {405, "MethodNotAllowed", "the server does not allow this method on the requested resource"},
+    {406, "NotAcceptable",
+     "the server was unable to respond with a content type that the client supports"},
+    {409, "Conflict", "the server reported a conflict"},
+    {410, "Gone", "the server no longer has what was asked for"},
+    {413, "RequestEntityTooLarge", "the request is too large for the server"},
+    {415, "UnsupportedMediaType",
+     "the body of the request was in an unknown format"},
+    {422, "Invalid", "the server rejected our request due to an error in our request"},
+    {429, "TooManyRequests",
+     "the server has received too many requests and has asked us to try again later"},
+    {502, NULL, "a gateway in front of the server could not reach it"},
+    {503, "ServiceUnavailable", "the server is currently unable to handle the request"},
+    {504, "Timeout",
+     "the server was unable to return a response in the time allotted, but may still be processing the "
+     "request"},
+};
+
+static const struct generic *generic_of(int http)
+{
+    for (size_t i = 0; i < ARRAY_LEN(generics); i++)
+        if (generics[i].http == http)
+            return &generics[i];
+    return NULL;
+}
+
+/* First line with text of a body that is no Status (a proxy's page), cut; "" when it says nothing new. */
 static char *excerpt(const char *body, size_t len)
 {
     enum { LONGEST = 200 };
-    size_t n = len < LONGEST ? len : LONGEST;
-    const char *end = memchr(body, '\n', n);
-    _cleanup_free_ char *first = xstrndup(body, end ? (size_t)(end - body) : n);
+    const char *at = body, *end = body + len;
 
+    while (at < end && (*at == '\n' || *at == '\r' || *at == ' ' || *at == '\t'))
+        at++;
+    size_t n = (size_t)(end - at) < LONGEST ? (size_t)(end - at) : LONGEST;
+    const char *stop = n ? memchr(at, '\n', n) : NULL;
+    _cleanup_free_ char *first = xstrndup(at, stop ? (size_t)(stop - at) : n);
+    first[strcspn(first, "\r")] = '\0';
+    if (streq(first, "404 page not found") || streq(first, "Unauthorized"))
+        *first = '\0';
     return str_escape_control(first, false);
+}
+
+static int no_status(int http, const char *body, size_t len, struct err **err)
+{
+    _cleanup_free_ char *said = excerpt(body, len);
+    const struct generic *g = generic_of(http);
+    struct err *e = NULL;
+
+    if (g)
+        err_set(&e, code_of(http, NULL), "%s%s%s", g->text, *said ? ": " : "", said);
+    else if (http >= 500)
+        err_set(&e, ERR_SERVER, "an error on the server (%d) has prevented the request from succeeding%s%s",
+                http, *said ? ": " : "", said);
+    else
+        err_set(&e, code_of(http, NULL), "the server responded with the status code %d%s%s", http,
+                *said ? ": " : " but did not return more information", said);
+    e->reason = g && g->reason ? xstrdup(g->reason) : http >= 500 && !g ? xstrdup("InternalError") : NULL;
+    e->http = http;
+    return err_move(err, e);
 }
 
 int kube_status_to_err(int http_status, const char *body, size_t len, struct err **err)
 {
     _cleanup_json_ cJSON *o = NULL;
 
-    if (len && json_parse(body, len, "answer", &o, NULL) == 0 &&
-        streq(json_str_or(o, "kind", ""), "Status")) {
-        const char *reason = json_str(o, "reason"), *message = json_str(o, "message");
-        int http = (int)json_int(o, "code", http_status);
-        int code = code_of(http, reason);
-        struct err *e = NULL;
-        err_set(&e, code, "%s", str_empty(message) ? "the server gave no reason" : message);
-        e->http = http;
-        e->reason = str_empty(reason) ? NULL : xstrdup(reason);
-        e->details = json_print(o);
-        e->retry_ms = (long)json_int(o, "details.retryAfterSeconds", 0) * 1000;
-        return err_move(err, e);
-    }
-    _cleanup_free_ char *text = excerpt(body ? body : "", len);
+    if (!body || !len || json_parse(body, len, "answer", &o, NULL) < 0 ||
+        !streq(json_str_or(o, "kind", ""), "Status"))
+        return no_status(http_status, body ? body : "", body ? len : 0, err);
+    const char *reason = json_str(o, "reason"), *message = json_str(o, "message");
+    int64_t code = json_int(o, "code", http_status), again_s = json_int(o, "details.retryAfterSeconds", 0);
+    int http = code >= 100 && code <= 999 ? (int)code : http_status;
     struct err *e = NULL;
-    if (http_status == 401)
-        err_set(&e, ERR_UNAUTHORIZED, "Unauthorized");
-    else if (*text)
-        err_set(&e, code_of(http_status, NULL), "the server answered %d: %s", http_status, text);
-    else
-        err_set(&e, code_of(http_status, NULL), "the server answered %d without a reason", http_status);
-    e->http = http_status;
+    err_set(&e, code_of(http, reason), "%s", str_empty(message) ? "the server gave no reason" : message);
+    e->http = http;
+    e->reason = str_empty(reason) ? NULL : xstrdup(reason);
+    e->details = json_print(o);
+    e->retry_ms = again_s > 0 && again_s <= RETRY_MOST_S ? (long)again_s * 1000 : 0;
     return err_move(err, e);
+}
+
+/* "spec.replicas: Invalid value: ...", each once. */
+static char **causes_of(const cJSON *details)
+{
+    char **list = strv_new();
+
+    json_each(c, json_get(details, "causes"))
+    {
+        _cleanup_free_ char *text =
+            xasprintf("%s: %s", json_str_or(c, "field", ""), json_str_or(c, "message", ""));
+        if (!strv_has(list, text))
+            strv_push(&list, text);
+    }
+    return list;
 }
 
 /* The WasmActor "x" is invalid: spec.a: ... (one cause), or a list of causes. */
 static char *invalid_text(const struct err *e, const cJSON *details)
 {
-    const cJSON *causes = json_get(details, "causes");
     const char *kind = json_str_or(details, "kind", ""), *name = json_str_or(details, "name", "");
+    _cleanup_strv_ char **causes = causes_of(details);
+    size_t n = strv_len(causes);
     struct buf b = BUF_INIT;
 
     if (!*kind && !*name)
         buf_adds(&b, "The request is invalid");
     else
         buf_addf(&b, "The %s \"%s\" is invalid", kind, name);
-    int n = cJSON_GetArraySize(causes);
     if (n == 0) {
-        buf_addf(&b, ": %s", e->message);
-        return buf_take(&b);
-    }
-    buf_adds(&b, n == 1 ? ": " : ": \n");
-    json_each(c, causes)
-    {
-        const char *field = json_str_or(c, "field", "");
-        if (n > 1)
-            buf_adds(&b, "* ");
-        if (*field)
-            buf_addf(&b, "%s: ", field);
-        buf_adds(&b, json_str_or(c, "message", ""));
-        if (c->next)
-            buf_addc(&b, '\n');
+        /* kubectl leaves the rest out when it knows the name; the reason is what people need. */
+        static const char again[] = " is invalid: ";
+        const char *more = *kind || *name ? strstr(e->message, again) : NULL;
+        buf_addf(&b, ": %s", more ? more + strlen(again) : e->message);
+    } else if (n == 1) {
+        buf_addf(&b, ": %s", causes[0]);
+    } else {
+        buf_adds(&b, ": ");
+        for (size_t i = 0; i < n; i++)
+            buf_addf(&b, "\n* %s", causes[i]);
     }
     return buf_take(&b);
 }
@@ -123,7 +186,7 @@ char *kube_err_text(const struct err *e)
         return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_UNAUTHORIZED
                    ? xstrdup(e->message)
                    : xasprintf("error: %s", e->message);
-    if (e->http == 401)
+    if (e->http == 401 || (e->reason && streq(e->reason, "Unauthorized")))
         return xasprintf("error: You must be logged in to the server (%s)", e->message);
     _cleanup_json_ cJSON *status = NULL;
     if (e->details)
