@@ -380,6 +380,33 @@ def kinds_refuse_bad_objects():
     expect(status == 0, out + err)
 
 
+@test
+def drain_empties_a_host():
+    port = free_port()
+    http_pair("drained", port, replicas=2)
+    host = get("wasmprovider", "drained-http")["status"]["placements"][0]["host"]
+    friendly = get("latticehost", host)["status"]["friendlyName"]
+    out = ctl("drain", friendly, "--timeout=60s", timeout=90)
+    expect(f"latticehost.wasmctl.dev/{host} drained" in out, out)
+    left = get("latticehost", host)["status"]
+    expect(left["actors"] == [] and left["providers"] == [], json.dumps(left))
+    wait_ready("drained")
+    wait_ready("drained-http", "wasmprovider")
+    wait_for("the actor answers from elsewhere", lambda: answers(port))
+    expect(host.upper() not in running_on("default_drained"), "it still runs there")
+    # Nothing returns by itself, and new work stays away until uncordon.
+    apply(actor("newcomer", replicas=3))
+    wait_ready("newcomer")
+    expect(host.upper() not in running_on("default_newcomer"), "new work came to a drained host")
+    ctl("uncordon", host[:10])
+    apply(actor("newcomer", replicas=6))
+    wait_for("it takes work again", lambda: host.upper() in running_on("default_newcomer"))
+    status, err = ctl_fails("drain", "no-such-host")
+    expect(status == 1 and 'no host "no-such-host"' in err, err)
+    delete("wasmactor", "newcomer")
+    remove_pair("drained")
+
+
 class Operators:
     """Operators of the test's own beside each other, with leader election; the environment's own is stopped meanwhile."""
 
