@@ -18,7 +18,6 @@
  * - host_id is always set: the host echoes it into its events unchecked.
  */
 enum {
-    EVENT_SUBJECT_MAX = 256,
     PROVIDER_ACK_MS = 5000, /* a disabled built-in provider is not answered at all */
     /* A scale that changes nothing visible is believed from the inventory alone only this long after it was sent. */
     QUIET_MS = 3000,
@@ -38,8 +37,7 @@ enum wait {
     WAIT_NOTHING,
     WAIT_COMPONENT,      /* id runs with image and count */
     WAIT_COMPONENT_GONE, /* id does not run */
-    WAIT_PROVIDER,
-    WAIT_PROVIDER_GONE,
+    WAIT_PROVIDER, /* id runs with image */
 };
 
 struct lat_driver_op {
@@ -179,9 +177,6 @@ static struct err *request_error(const struct lat_driver_op *op, const struct er
 
 /* Inventory */
 
-static void component_arrived(struct lat_driver *d, const char *host, const char *id, const char *image, uint32_t count,
-                              bool event);
-static void provider_arrived(struct lat_driver *d, const char *host, const char *id, bool running);
 static void check_inventory(struct lat_driver *d, const struct lat_v1_inventory *inv);
 
 /* Reads an answer to host.get and tells the front. */
@@ -319,25 +314,20 @@ static bool component_fits(const struct lat_driver_op *op, const char *image, ui
     return op->wait == WAIT_COMPONENT && count == op->count && image && streq(image, op->image);
 }
 
-/* Calls back for at most one operation (there is one for an id at most), so the list may change under it. */
-static void component_arrived(struct lat_driver *d, const char *host, const char *id, const char *image, uint32_t count,
-                              bool event)
-{
-    for (struct lat_driver_op *op = d->waiting; op; op = op->next) {
-        if (!op->id || !streq(op->host, host) || !streq(op->id, id) || !component_fits(op, image, count))
-            continue;
-        if (!event && op->unchanged && loop_now_ms(d->loop) - op->sent_ms < QUIET_MS)
-            continue;
-        arrived(op);
-        return;
-    }
-}
-
-static void provider_arrived(struct lat_driver *d, const char *host, const char *id, bool running)
+/* Events: each concerns one operation at most, as one id has one operation under way at most. */
+static void component_arrived(struct lat_driver *d, const struct lat_v1_event *ev)
 {
     for (struct lat_driver_op *op = d->waiting; op; op = op->next)
-        if (op->id && streq(op->host, host) && streq(op->id, id) &&
-            op->wait == (running ? WAIT_PROVIDER : WAIT_PROVIDER_GONE)) {
+        if (streq(op->host, ev->host) && streq(op->id, ev->subject) && component_fits(op, ev->image, ev->count)) {
+            arrived(op);
+            return;
+        }
+}
+
+static void provider_arrived(struct lat_driver *d, const struct lat_v1_event *ev)
+{
+    for (struct lat_driver_op *op = d->waiting; op; op = op->next)
+        if (op->wait == WAIT_PROVIDER && streq(op->host, ev->host) && streq(op->id, ev->subject)) {
             arrived(op);
             return;
         }
@@ -358,35 +348,37 @@ static void failed(struct lat_driver *d, const struct lat_v1_event *ev, enum wai
     }
 }
 
+static bool inventory_fits(const struct lat_driver_op *op, const struct lat_v1_inventory *inv)
+{
+    const struct lat_component *c = lat_v1_component(inv, op->id);
+    const struct lat_provider *p = lat_v1_provider(inv, op->id);
+
+    switch (op->wait) {
+    case WAIT_COMPONENT:
+        if (op->unchanged && loop_now_ms(op->d->loop) - op->sent_ms < QUIET_MS)
+            return false;
+        return c && component_fits(op, c->image, c->count);
+    case WAIT_COMPONENT_GONE:
+        return !c;
+    case WAIT_PROVIDER:
+        return p && lat_v1_provider_image_same(op->image, p->image);
+    case WAIT_NOTHING:
+        break;
+    }
+    return false;
+}
+
 static void check_inventory(struct lat_driver *d, const struct lat_v1_inventory *inv)
 {
-    /* One at a time: what comes next for an operation may end it or change the list. */
-    for (bool again = true; again;) {
-        again = false;
-        for (struct lat_driver_op *op = d->waiting; op && !again; op = op->next) {
-            if (!streq(op->host, inv->host.id))
-                continue;
-            const struct lat_component *c = lat_v1_component(inv, op->id);
-            const struct lat_provider *p = lat_v1_provider(inv, op->id);
-            bool quiet = op->unchanged && loop_now_ms(d->loop) - op->sent_ms < QUIET_MS;
-            switch (op->wait) {
-            case WAIT_COMPONENT:
-                again = c && !quiet && component_fits(op, c->image, c->count);
-                break;
-            case WAIT_COMPONENT_GONE:
-                again = !c;
-                break;
-            case WAIT_PROVIDER:
-                again = p && lat_v1_provider_image_same(op->image, p->image);
-                break;
-            case WAIT_PROVIDER_GONE:
-                again = !p;
-                break;
-            case WAIT_NOTHING:
-                break;
-            }
-            if (again)
-                arrived(op);
+    /* From the start after each find: what comes next for an operation may end it or change the list. */
+    struct lat_driver_op *op = d->waiting;
+
+    while (op) {
+        if (streq(op->host, inv->host.id) && inventory_fits(op, inv)) {
+            arrived(op);
+            op = d->waiting;
+        } else {
+            op = op->next;
         }
     }
 }
@@ -790,21 +782,20 @@ static void apply_event(struct lat_driver *d, struct lat_v1_event *ev)
         break;
     case LAT_EVENT_COMPONENT_SCALED:
         lat_front_component(front, ev->host, ev->subject, ev->image, ev->count, TAKE_PTR(ev->annotations));
-        component_arrived(d, ev->host, ev->subject, ev->image, ev->count, true);
+        component_arrived(d, ev);
         break;
     case LAT_EVENT_COMPONENT_FAILED:
         failed(d, ev, ev->count ? WAIT_COMPONENT : WAIT_COMPONENT_GONE);
         break;
     case LAT_EVENT_PROVIDER_STARTED:
         lat_front_provider(front, ev->host, ev->subject, ev->image, true, TAKE_PTR(ev->annotations));
-        provider_arrived(d, ev->host, ev->subject, true);
+        provider_arrived(d, ev);
         break;
     case LAT_EVENT_PROVIDER_FAILED:
         failed(d, ev, WAIT_PROVIDER);
         break;
     case LAT_EVENT_PROVIDER_STOPPED:
         lat_front_provider(front, ev->host, ev->subject, NULL, false, NULL);
-        provider_arrived(d, ev->host, ev->subject, false);
         break;
     case LAT_EVENT_PROVIDER_HEALTH:
         lat_front_provider_health(front, ev->host, ev->subject, ev->healthy);
