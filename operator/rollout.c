@@ -184,7 +184,8 @@ static void make_placement(const struct view *v, struct plan *p)
         .single = v->w->kind == MODEL_PROVIDER,
     };
     place_plan_make(&in, &p->place);
-    for (size_t i = 0; p->place.missing > 0 && i < v->nhosts; i++)
+    /* A host that failed is asked again in its time, even when the others seem to do without it. */
+    for (size_t i = 0; i < v->nhosts; i++)
         if (hosts[i].backoff)
             again_in(p, v->hosts[i].memory->retry_ms - v->now_ms);
 }
