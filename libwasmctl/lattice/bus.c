@@ -11,10 +11,11 @@
 #include "base/str.h"
 
 /*
- * The loop never calls nats.c: a connect, a write to a frozen server or nats.c's own lock could hold it for seconds.
+ * The loop never calls nats.c: a connect, a write to a frozen server or nats.c's own lock could hold it for
+ * seconds.
  *
- * nats.c's own reconnect is not used: it buffers what was published meanwhile (a late "start" is worse than a lost one),
- * gives up after repeated authorization errors and does not tell why an attempt failed.
+ * nats.c's own reconnect is not used: it buffers what was published meanwhile (a late "start" is worse than a
+ * lost one), gives up after repeated authorization errors and does not tell why an attempt failed.
  */
 enum {
     PING_INTERVAL_MS = 5000,
@@ -25,7 +26,8 @@ enum {
     RETRY_MAX_MS = 5000,
     EXIT_WAIT_MS = 5000,
     MAILBOX_LIMIT = 65536,
-    MAILBOX_RESERVE = 64, /* places only changes of state may take: they get through when messages fill the mailbox */
+    MAILBOX_RESERVE =
+        64, /* places only changes of state may take: they get through when messages fill the mailbox */
 };
 
 struct wire_sub {
@@ -132,8 +134,8 @@ static void link_post(struct bus_link *k, struct bus_post *p)
     size_t size = post_size(p);
 
     pthread_mutex_lock(&k->lock);
-    bool room = !message || (k->mailbox_messages < k->mailbox_limit &&
-                             k->mailbox_bytes + size <= BUS_MAILBOX_BYTES_MAX);
+    bool room = !message ||
+                (k->mailbox_messages < k->mailbox_limit && k->mailbox_bytes + size <= BUS_MAILBOX_BYTES_MAX);
     bool sent = k->mailbox && room && mailbox_post(k->mailbox, p);
     if (sent) {
         k->mailbox_bytes += size;
@@ -162,7 +164,8 @@ uint64_t bus_link_dropped(struct bus_link *k)
     return n;
 }
 
-static void on_nats_message(natsConnection *nc _unused_, natsSubscription *sub _unused_, natsMsg *msg, void *arg)
+static void on_nats_message(natsConnection *nc _unused_, natsSubscription *sub _unused_, natsMsg *msg,
+                            void *arg)
 {
     struct closure *c = arg;
     struct bus_post *p = xcalloc(1, sizeof(*p));
@@ -229,7 +232,8 @@ static natsStatus on_nats_jwt(char **jwt, char **text _unused_, void *arg)
     return NATS_OK;
 }
 
-static natsStatus on_nats_sign(char **text _unused_, unsigned char **signature, int *len, const char *nonce, void *arg)
+static natsStatus on_nats_sign(char **text _unused_, unsigned char **signature, int *len, const char *nonce,
+                               void *arg)
 {
     struct bus_link *k = arg;
 
@@ -271,10 +275,10 @@ static natsStatus options_fill(struct bus_link *k, const char *url, natsOptions 
     natsStatus s = natsOptions_SetURL(o, url);
     bool tls = url_is_tls(url) || k->ca || k->cert;
 
-#define SET(call)                                                                                                    \
-    do {                                                                                                             \
-        if (s == NATS_OK)                                                                                            \
-            s = (call);                                                                                              \
+#define SET(call)                                                                                            \
+    do {                                                                                                     \
+        if (s == NATS_OK)                                                                                    \
+            s = (call);                                                                                      \
     } while (0)
     SET(natsOptions_SetAllowReconnect(o, false));
     SET(natsOptions_SetIgnoreDiscoveredServers(o, true));
@@ -483,7 +487,8 @@ static void link_post_disconnected(struct bus_link *k, struct err *e)
 static void link_serve(struct bus_link *k, const char *url)
 {
     k->epoch++;
-    /* Told first, so that no message comes before it. What the loop then sends waits until the subscriptions are made. */
+    /* Told first, so that no message comes before it. What the loop then sends waits until the subscriptions
+     * are made. */
     link_post_connected(k, url);
     for (struct wire_sub *ws = k->subs; ws; ws = ws->next)
         wire_subscribe(k, ws);
@@ -543,8 +548,8 @@ static bool link_pause(struct bus_link *k, int64_t ms)
     return go_on;
 }
 
-/* Threads that are still closing their connection are waited for at exit, so that nothing runs while the process is taken
- * down and what was published last still goes out. */
+/* Threads that are still closing their connection are waited for at exit, so that nothing runs while the
+ * process is taken down and what was published last still goes out. */
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t threads_ended = PTHREAD_COND_INITIALIZER;
 static int threads, threads_ending;
@@ -653,12 +658,14 @@ static int read_credentials(struct bus_link *k, const char *text, struct err **e
     k->jwt = credentials_part(text, "BEGIN NATS USER JWT");
     k->seed = credentials_part(text, "BEGIN USER NKEY SEED");
     if (!k->jwt || !k->seed)
-        return err_set(err, ERR_INVALID, "NATS credentials: no %s in it (expected the content of a .creds file)",
+        return err_set(err, ERR_INVALID,
+                       "NATS credentials: no %s in it (expected the content of a .creds file)",
                        k->jwt ? "user NKEY seed" : "user JWT");
     natsStatus s = nats_Sign(k->seed, "probe", &signature, &len);
     free(signature);
     if (s != NATS_OK)
-        return err_set(err, ERR_INVALID, "NATS credentials: the user NKEY seed cannot be used: %s", natsStatus_GetText(s));
+        return err_set(err, ERR_INVALID, "NATS credentials: the user NKEY seed cannot be used: %s",
+                       natsStatus_GetText(s));
     return 0;
 }
 
@@ -668,7 +675,8 @@ static int check_server(const char *url, struct err **err)
     const char *rest = strstr(url, "://");
 
     if (rest && !str_starts(url, "nats://") && !str_starts(url, "tls://"))
-        return err_set(err, ERR_INVALID, "NATS server \"%s\": want nats://host:port or tls://host:port", public);
+        return err_set(err, ERR_INVALID, "NATS server \"%s\": want nats://host:port or tls://host:port",
+                       public);
     for (const unsigned char *p = (const unsigned char *)url; *p; p++)
         if (*p <= ' ' || *p == 127)
             return err_set(err, ERR_INVALID, "NATS server: blank or control character in the address");
@@ -711,7 +719,8 @@ struct bus_command *bus_command_new(enum bus_command_kind kind, uint64_t id, con
     *c = (struct bus_command){.kind = kind, .id = id, .subject = xstrdup_null(subject)};
     return c;
 }
-/* With all signals blocked: nats.c's threads and ours inherit that, so signals stay with the loop's thread. */
+/* With all signals blocked: nats.c's threads and ours inherit that, so signals stay with the loop's thread.
+ */
 static int link_start(struct bus_link *k, const char *credentials, struct err **err)
 {
     static bool registered;

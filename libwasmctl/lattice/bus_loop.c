@@ -19,10 +19,10 @@ struct bus {
     char *server, *last_error;
     int64_t max_payload;
     uint64_t epoch, next_id, requests;
-    char *inbox; /* prefix of reply subjects, with the final dot */
-    struct map *subs; /* id -> struct bus_sub */
-    struct map *reqs; /* reply subject -> struct bus_req */
-    struct map *rtts; /* id -> struct rtt */
+    char *inbox;              /* prefix of reply subjects, with the final dot */
+    struct map *subs;         /* id -> struct bus_sub */
+    struct map *reqs;         /* reply subject -> struct bus_req */
+    struct map *rtts;         /* id -> struct rtt */
     struct bus_req *deferred; /* to be failed in the next turn */
     int busy;
     bool freed;
@@ -346,7 +346,8 @@ void bus_unsubscribe(struct bus_sub *s)
     free(s);
 }
 
-static int publish(struct bus *b, const char *subject, const char *reply, const char *data, size_t len, struct err **err)
+static int publish(struct bus *b, const char *subject, const char *reply, const char *data, size_t len,
+                   struct err **err)
 {
     if (!subject_ok(subject, false))
         return err_set(err, ERR_INVALID, "\"%s\" is not a NATS subject", subject);
@@ -354,8 +355,8 @@ static int publish(struct bus *b, const char *subject, const char *reply, const 
         return err_set(err, ERR_UNAVAILABLE, "not connected to NATS%s%s", b->last_error ? ": " : "",
                        b->last_error ? b->last_error : "");
     if (len > (size_t)b->max_payload || len > INT32_MAX)
-        return err_set(err, ERR_TOO_LARGE, "message of %zu bytes on %s: %s takes at most %lld", len, subject, b->server,
-                       (long long)b->max_payload);
+        return err_set(err, ERR_TOO_LARGE, "message of %zu bytes on %s: %s takes at most %lld", len, subject,
+                       b->server, (long long)b->max_payload);
     struct bus_command *c = bus_command_new(BUS_COMMAND_PUBLISH, 0, subject);
     c->epoch = b->epoch;
     c->reply = xstrdup_null(reply);
@@ -372,8 +373,8 @@ int bus_publish(struct bus *b, const char *subject, const char *data, size_t len
     return publish(b, subject, NULL, data, len, err);
 }
 
-static struct bus_req *request(struct bus *b, const char *subject, const char *data, size_t len, int64_t ms, bool gather,
-                               bus_reply_fn fn, void *arg)
+static struct bus_req *request(struct bus *b, const char *subject, const char *data, size_t len, int64_t ms,
+                               bool gather, bus_reply_fn fn, void *arg)
 {
     struct bus_req *r = xcalloc(1, sizeof(*r));
     _cleanup_free_ char *key = xasprintf("%s%llx", b->inbox, (unsigned long long)++b->next_id);
@@ -397,14 +398,14 @@ static struct bus_req *request(struct bus *b, const char *subject, const char *d
     return r;
 }
 
-struct bus_req *bus_request(struct bus *b, const char *subject, const char *data, size_t len, int64_t timeout_ms,
-                            bus_reply_fn fn, void *arg)
+struct bus_req *bus_request(struct bus *b, const char *subject, const char *data, size_t len,
+                            int64_t timeout_ms, bus_reply_fn fn, void *arg)
 {
     return request(b, subject, data, len, timeout_ms, false, fn, arg);
 }
 
-struct bus_req *bus_gather(struct bus *b, const char *subject, const char *data, size_t len, int64_t window_ms,
-                           bus_reply_fn fn, void *arg)
+struct bus_req *bus_gather(struct bus *b, const char *subject, const char *data, size_t len,
+                           int64_t window_ms, bus_reply_fn fn, void *arg)
 {
     return request(b, subject, data, len, window_ms, true, fn, arg);
 }

@@ -23,7 +23,17 @@ struct mem_item {
     struct map *annotations;
 };
 
-enum mem_kind { MEM_DISCOVER, MEM_PROBE, MEM_SET, MEM_STOP, MEM_PROVIDER_START, MEM_PROVIDER_STOP, MEM_HOST_STOP, MEM_CALL, MEM_LINKS };
+enum mem_kind {
+    MEM_DISCOVER,
+    MEM_PROBE,
+    MEM_SET,
+    MEM_STOP,
+    MEM_PROVIDER_START,
+    MEM_PROVIDER_STOP,
+    MEM_HOST_STOP,
+    MEM_CALL,
+    MEM_LINKS
+};
 
 /* A request on its way. It goes on after the front has lost interest (done NULL): what was sent was sent. */
 struct lat_driver_op {
@@ -126,8 +136,8 @@ static struct err *error(int code, const char *text)
     return e;
 }
 
-static void tell(struct lat_mem *m, enum lat_event_kind kind, const char *host, const char *subject, const char *image,
-                 const char *text, uint32_t count)
+static void tell(struct lat_mem *m, enum lat_event_kind kind, const char *host, const char *subject,
+                 const char *image, const char *text, uint32_t count)
 {
     struct lat_event e = {
         .kind = kind,
@@ -144,7 +154,8 @@ static void tell(struct lat_mem *m, enum lat_event_kind kind, const char *host, 
 
 static void see(struct lat_mem *m, struct mem_host *h)
 {
-    lat_front_seen(m->front, h->id, h->id, "memory", map_copy(h->labels), (loop_now_ms(m->loop) - h->started_ms) / 1000);
+    lat_front_seen(m->front, h->id, h->id, "memory", map_copy(h->labels),
+                   (loop_now_ms(m->loop) - h->started_ms) / 1000);
 }
 
 static void show_inventory(struct lat_mem *m, struct mem_host *h)
@@ -257,8 +268,9 @@ static void on_timer(void *arg)
         return;
     }
     if (!h || h->fault == LAT_MEM_KILLED) {
-        op_end(op, op->kind == MEM_PROBE ? error(ERR_NOT_FOUND, "nobody serves the host")
-                                         : error(ERR_UNAVAILABLE, "the host does not serve requests any more"));
+        op_end(op, op->kind == MEM_PROBE
+                       ? error(ERR_NOT_FOUND, "nobody serves the host")
+                       : error(ERR_UNAVAILABLE, "the host does not serve requests any more"));
         return;
     }
     if (h->fault == LAT_MEM_FROZEN) {
@@ -368,7 +380,8 @@ static void mem_close(struct lat_driver *d)
     free(m);
 }
 
-static struct lat_driver_op *mem_discover(struct lat_driver *d, int64_t window_ms, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *mem_discover(struct lat_driver *d, int64_t window_ms, lat_driver_done_fn done,
+                                          void *arg)
 {
     struct lat_mem *m = mem_of(d);
     bool any = false;
@@ -387,8 +400,8 @@ static struct lat_driver_op *mem_discover(struct lat_driver *d, int64_t window_m
     return op;
 }
 
-static struct lat_driver_op *mem_probe(struct lat_driver *d, const char *host, int64_t timeout_ms, lat_driver_done_fn done,
-                                       void *arg)
+static struct lat_driver_op *mem_probe(struct lat_driver *d, const char *host, int64_t timeout_ms,
+                                       lat_driver_done_fn done, void *arg)
 {
     struct lat_mem *m = mem_of(d);
     struct mem_host *h = map_get(m->hosts, host);
@@ -419,7 +432,8 @@ static struct lat_driver_op *mem_provider_start(struct lat_driver *d, const stru
                                                 lat_driver_done_fn done, void *arg)
 {
     struct lat_mem *m = mem_of(d);
-    struct lat_driver_op *op = op_new(m, MEM_PROVIDER_START, "provider_start", s->host, s->id, m->delay_ms, done, arg);
+    struct lat_driver_op *op =
+        op_new(m, MEM_PROVIDER_START, "provider_start", s->host, s->id, m->delay_ms, done, arg);
 
     op->image = xstrdup(s->image);
     op->annotations = map_copy(s->annotations);
@@ -448,7 +462,8 @@ static struct lat_driver_op *mem_config_put(struct lat_driver *d, const char *na
     return op_new(m, MEM_CALL, "config_put", NULL, NULL, 0, done, arg);
 }
 
-static struct lat_driver_op *mem_config_del(struct lat_driver *d, const char *name, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *mem_config_del(struct lat_driver *d, const char *name, lat_driver_done_fn done,
+                                            void *arg)
 {
     struct lat_mem *m = mem_of(d);
 
@@ -473,7 +488,8 @@ static size_t link_index(const struct lat_mem *m, const struct lat_link *l)
     return i;
 }
 
-static struct lat_driver_op *mem_link_put(struct lat_driver *d, const struct lat_link *l, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *mem_link_put(struct lat_driver *d, const struct lat_link *l,
+                                          lat_driver_done_fn done, void *arg)
 {
     struct lat_mem *m = mem_of(d);
     size_t i = link_index(m, l);
@@ -495,7 +511,8 @@ static struct lat_driver_op *mem_link_put(struct lat_driver *d, const struct lat
     return op_new(m, MEM_CALL, "link_put", NULL, NULL, 0, done, arg);
 }
 
-static struct lat_driver_op *mem_link_del(struct lat_driver *d, const struct lat_link *l, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *mem_link_del(struct lat_driver *d, const struct lat_link *l,
+                                          lat_driver_done_fn done, void *arg)
 {
     struct lat_mem *m = mem_of(d);
     size_t i = link_index(m, l);
@@ -516,8 +533,8 @@ static struct lat_driver_op *mem_links(struct lat_driver *d, lat_links_fn done, 
     return op;
 }
 
-static struct lat_driver_op *mem_registry_put(struct lat_driver *d, const struct lat_credential *c, lat_driver_done_fn done,
-                                              void *arg)
+static struct lat_driver_op *mem_registry_put(struct lat_driver *d, const struct lat_credential *c,
+                                              lat_driver_done_fn done, void *arg)
 {
     (void)c;
     return op_new(mem_of(d), MEM_CALL, "registry_put", NULL, NULL, 0, done, arg);

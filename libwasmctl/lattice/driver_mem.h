@@ -1,6 +1,6 @@
 /*
- * The in-memory lattice for unit tests and benchmarks: same front, no bus. Opened with driver "memory"; the test then adds hosts and
- * faults through the instance.
+ * The in-memory lattice for unit tests and benchmarks: same front, no bus. Opened with driver "memory"; the
+ * test then adds hosts and faults through the instance.
  */
 #ifndef WASMCTL_LATTICE_DRIVER_MEM_H
 #define WASMCTL_LATTICE_DRIVER_MEM_H

@@ -8,18 +8,21 @@
 #include "lattice/wire_v1.h"
 
 /*
- * wasmCloud v1. A start or scale is acknowledged before anything happened; its outcome is an event, or, should that be lost, the
- * next inventory. So each operation that changes something: reads the host's inventory, sends, and then waits for either.
+ * wasmCloud v1. A start or scale is acknowledged before anything happened; its outcome is an event, or,
+ * should that be lost, the next inventory. So each operation that changes something: reads the host's
+ * inventory, sends, and then waits for either.
  *
  * What must hold, because of how wasmcloud-host 0.27.1 works:
- * - A running id is never scaled with another image: the host would go on running the old bytes under the new name.
+ * - A running id is never scaled with another image: the host would go on running the old bytes under the new
+ * name.
  * - component.update is never sent: it stops the new instance and leaves the old one serving.
  * - Two requests for one id are never under way together (the front sees to that).
  * - host_id is always set: the host echoes it into its events unchecked.
  */
 enum {
     PROVIDER_ACK_MS = 5000, /* a disabled built-in provider is not answered at all */
-    /* A scale that changes nothing visible is believed from the inventory alone only this long after it was sent. */
+    /* A scale that changes nothing visible is believed from the inventory alone only this long after it was
+       sent. */
     QUIET_MS = 3000,
 };
 
@@ -28,7 +31,7 @@ struct lat_driver {
     struct loop *loop;
     struct bus *bus;
     struct bus_sub *events;
-    char *lattice, *prefix; /* "wasmbus.ctl.v1.default" */
+    char *lattice, *prefix;        /* "wasmbus.ctl.v1.default" */
     struct lat_driver_op *waiting; /* operations whose outcome is watched for */
 };
 
@@ -37,7 +40,7 @@ enum wait {
     WAIT_NOTHING,
     WAIT_COMPONENT,      /* id runs with image and count */
     WAIT_COMPONENT_GONE, /* id does not run */
-    WAIT_PROVIDER, /* id runs with image */
+    WAIT_PROVIDER,       /* id runs with image */
 };
 
 struct lat_driver_op {
@@ -57,7 +60,7 @@ struct lat_driver_op {
     enum wait wait;
     uint32_t count;
     int64_t sent_ms;
-    bool unchanged; /* the inventory looked like this before already */
+    bool unchanged;                         /* the inventory looked like this before already */
     void (*then)(struct lat_driver_op *op); /* once what it waits for has come */
 };
 
@@ -119,7 +122,8 @@ static void op_done_later(struct lat_driver_op *op, struct err *e)
     op->defer = loop_defer(op->d->loop, on_deferred, op);
 }
 
-static struct lat_driver_op *op_new(struct lat_driver *d, const char *host, const char *id, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *op_new(struct lat_driver *d, const char *host, const char *id,
+                                    lat_driver_done_fn done, void *arg)
 {
     struct lat_driver_op *op = xcalloc(1, sizeof(*op));
 
@@ -150,8 +154,8 @@ static bool name_refused(struct lat_driver_op *op, const char *what, const char 
 
 /* Requests */
 
-static void request(struct lat_driver_op *op, const char *verb, const char *token, char *take_body, int64_t timeout_ms,
-                    bus_reply_fn fn)
+static void request(struct lat_driver_op *op, const char *verb, const char *token, char *take_body,
+                    int64_t timeout_ms, bus_reply_fn fn)
 {
     _cleanup_free_ char *body = take_body;
     _cleanup_free_ char *subject =
@@ -161,7 +165,8 @@ static void request(struct lat_driver_op *op, const char *verb, const char *toke
     op->req = bus_request(op->d->bus, subject, body, body ? strlen(body) : 0, timeout_ms, fn, op);
 }
 
-/* A request nobody serves: with a host in the subject the host is gone, without one there is no host at all. */
+/* A request nobody serves: with a host in the subject the host is gone, without one there is no host at all.
+ */
 static struct err *request_error(const struct lat_driver_op *op, const struct err *err)
 {
     struct err *e = NULL;
@@ -195,7 +200,8 @@ static int take_inventory(struct lat_driver_op *op, const struct bus_message *m,
     if (r < 0)
         return r;
     if (!streq(ret->host.id, op->host)) {
-        r = err_set(err, ERR_PROTOCOL, "asked host %s for its inventory, %s answered", op->host, ret->host.id);
+        r = err_set(err, ERR_PROTOCOL, "asked host %s for its inventory, %s answered", op->host,
+                    ret->host.id);
         lat_v1_inventory_release(ret);
     }
     return r;
@@ -207,8 +213,8 @@ static void tell_inventory(struct lat_driver *d, struct lat_v1_inventory *inv)
     struct lat_v1_host *h = &inv->host;
 
     lat_front_seen(d->front, h->id, h->friendly_name, h->version, TAKE_PTR(h->labels), h->uptime_s);
-    lat_front_inventory(d->front, h->id, TAKE_PTR(inv->components), inv->ncomponents, TAKE_PTR(inv->providers),
-                        inv->nproviders);
+    lat_front_inventory(d->front, h->id, TAKE_PTR(inv->components), inv->ncomponents,
+                        TAKE_PTR(inv->providers), inv->nproviders);
     inv->ncomponents = inv->nproviders = 0;
 }
 
@@ -231,8 +237,8 @@ static void on_probe(void *arg, const struct bus_message *m, const struct err *e
     }
 }
 
-static struct lat_driver_op *v1_probe(struct lat_driver *d, const char *host, int64_t timeout_ms, lat_driver_done_fn done,
-                                      void *arg)
+static struct lat_driver_op *v1_probe(struct lat_driver *d, const char *host, int64_t timeout_ms,
+                                      lat_driver_done_fn done, void *arg)
 {
     struct lat_driver_op *op = op_new(d, host, NULL, done, arg);
 
@@ -240,7 +246,8 @@ static struct lat_driver_op *v1_probe(struct lat_driver *d, const char *host, in
     return op;
 }
 
-/* Reads the inventory before changing something; `next` goes on with it. A busy host answers late: the front's deadline ends it. */
+/* Reads the inventory before changing something; `next` goes on with it. A busy host answers late: the
+ * front's deadline ends it. */
 static void read_first(struct lat_driver_op *op, bus_reply_fn next)
 {
     request(op, "host.get", op->host, NULL, LAT_START_TIMEOUT_MS, next);
@@ -318,7 +325,8 @@ static bool component_fits(const struct lat_driver_op *op, const char *image, ui
 static void component_arrived(struct lat_driver *d, const struct lat_v1_event *ev)
 {
     for (struct lat_driver_op *op = d->waiting; op; op = op->next)
-        if (streq(op->host, ev->host) && streq(op->id, ev->subject) && component_fits(op, ev->image, ev->count)) {
+        if (streq(op->host, ev->host) && streq(op->id, ev->subject) &&
+            component_fits(op, ev->image, ev->count)) {
             arrived(op);
             return;
         }
@@ -401,8 +409,8 @@ static void set_count(struct lat_driver_op *op)
     send_scale(op, s->image, s->count);
 }
 
-/* The host fetches the image before it acts, even to stop: with an empty reference that fails at once and is ignored, so that a
- * stop never waits for a registry. */
+/* The host fetches the image before it acts, even to stop: with an empty reference that fails at once and is
+ * ignored, so that a stop never waits for a registry. */
 static void stop_running(struct lat_driver_op *op, void (*then)(struct lat_driver_op *op))
 {
     await(op, WAIT_COMPONENT_GONE, NULL, 0, then);
@@ -434,7 +442,8 @@ static void on_set_read(void *arg, const struct bus_message *m, const struct err
     } else if (!streq(c->image, s->image)) {
         stop_running(op, set_count);
     } else if (c->count == s->count && s->annotations && !annotations_same(c->annotations, s->annotations)) {
-        /* Annotations are taken over only together with a change of count: one up (calls go on), then to where it was. */
+        /* Annotations are taken over only together with a change of count: one up (calls go on), then to
+         * where it was. */
         uint32_t other = s->count < UINT32_MAX ? s->count + 1 : s->count - 1;
         await(op, WAIT_COMPONENT, s->image, other, set_count);
         send_scale(op, s->image, other);
@@ -502,7 +511,8 @@ static void on_provider_ack(void *arg, const struct bus_message *m, const struct
         /* Others are slow to fetch and hold the host meanwhile: their event is still waited for. */
         if (!builtin(op->provider->image))
             return;
-        err_set(&e, ERR_UNSUPPORTED, "the host did not answer: its built-in provider %s is probably not enabled",
+        err_set(&e, ERR_UNSUPPORTED,
+                "the host did not answer: its built-in provider %s is probably not enabled",
                 op->provider->image);
         op_done(op, e);
     } else if (err) {
@@ -623,7 +633,8 @@ static struct lat_driver_op *v1_config_put(struct lat_driver *d, const char *nam
     return op;
 }
 
-static struct lat_driver_op *v1_config_del(struct lat_driver *d, const char *name, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *v1_config_del(struct lat_driver *d, const char *name, lat_driver_done_fn done,
+                                           void *arg)
 {
     struct lat_driver_op *op = op_new(d, NULL, NULL, done, arg);
 
@@ -634,12 +645,15 @@ static struct lat_driver_op *v1_config_del(struct lat_driver *d, const char *nam
 
 static bool link_refused(struct lat_driver_op *op, const struct lat_link *l, bool put)
 {
-    return name_refused(op, "link source", l->source) || (put && name_refused(op, "link target", l->target)) ||
+    return name_refused(op, "link source", l->source) ||
+           (put && name_refused(op, "link target", l->target)) ||
            name_refused(op, "link name", str_empty(l->name) ? "default" : l->name) ||
-           name_refused(op, "WIT namespace", l->wit_namespace) || name_refused(op, "WIT package", l->wit_package);
+           name_refused(op, "WIT namespace", l->wit_namespace) ||
+           name_refused(op, "WIT package", l->wit_package);
 }
 
-static struct lat_driver_op *v1_link_put(struct lat_driver *d, const struct lat_link *l, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *v1_link_put(struct lat_driver *d, const struct lat_link *l,
+                                         lat_driver_done_fn done, void *arg)
 {
     struct lat_driver_op *op = op_new(d, NULL, NULL, done, arg);
 
@@ -648,7 +662,8 @@ static struct lat_driver_op *v1_link_put(struct lat_driver *d, const struct lat_
     return op;
 }
 
-static struct lat_driver_op *v1_link_del(struct lat_driver *d, const struct lat_link *l, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *v1_link_del(struct lat_driver *d, const struct lat_link *l,
+                                         lat_driver_done_fn done, void *arg)
 {
     struct lat_driver_op *op = op_new(d, NULL, NULL, done, arg);
 
@@ -669,7 +684,8 @@ static void on_links(void *arg, const struct bus_message *m, const struct err *e
     op->req = NULL;
     if (err) {
         op_done(op, request_error(op, err));
-    } else if (lat_v1_answer(m->data, m->len, &root, &response, &e) < 0 || lat_v1_links(response, &links, &n, &e) < 0) {
+    } else if (lat_v1_answer(m->data, m->len, &root, &response, &e) < 0 ||
+               lat_v1_links(response, &links, &n, &e) < 0) {
         op_done(op, e);
     } else {
         lat_links_fn done = op->links_done;
@@ -689,8 +705,8 @@ static struct lat_driver_op *v1_links(struct lat_driver *d, lat_links_fn done, v
     return op;
 }
 
-static struct lat_driver_op *v1_registry_put(struct lat_driver *d, const struct lat_credential *c, lat_driver_done_fn done,
-                                             void *arg)
+static struct lat_driver_op *v1_registry_put(struct lat_driver *d, const struct lat_credential *c,
+                                             lat_driver_done_fn done, void *arg)
 {
     struct lat_driver_op *op = op_new(d, NULL, NULL, done, arg);
     _cleanup_free_ char *subject = xasprintf("%s.registry.put", d->prefix);
@@ -736,7 +752,8 @@ static void on_ping(void *arg, const struct bus_message *m, const struct err *er
     lat_front_seen(op->d->front, h.id, h.friendly_name, h.version, TAKE_PTR(h.labels), h.uptime_s);
 }
 
-static struct lat_driver_op *v1_discover(struct lat_driver *d, int64_t window_ms, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *v1_discover(struct lat_driver *d, int64_t window_ms, lat_driver_done_fn done,
+                                         void *arg)
 {
     struct lat_driver_op *op = op_new(d, NULL, NULL, done, arg);
     _cleanup_free_ char *subject = xasprintf("%s.host.ping", d->prefix);
@@ -828,7 +845,8 @@ static int v1_open(struct lattice *front, struct loop *l, struct bus *bus, const
     _cleanup_strv_ char **parts = strv_split(o->control_prefix, '.', true);
 
     if (!lat_v1_token_ok(o->id))
-        return err_set(err, ERR_INVALID, "lattice id \"%s\": want 1 to 128 letters, digits, '_' or '-'", o->id);
+        return err_set(err, ERR_INVALID, "lattice id \"%s\": want 1 to 128 letters, digits, '_' or '-'",
+                       o->id);
     for (char **p = parts; *p; p++)
         if (!lat_v1_token_ok(*p))
             return err_set(err, ERR_INVALID, "control prefix \"%s\" of lattice \"%s\": not a NATS subject",

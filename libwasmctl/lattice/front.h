@@ -1,4 +1,5 @@
-/* What lattice.c, health.c and ops.c share: the rows of the host table and the operation queues. For these three files alone. */
+/* What lattice.c, health.c and ops.c share: the rows of the host table and the operation queues. For these
+ * three files alone. */
 #ifndef WASMCTL_LATTICE_FRONT_H
 #define WASMCTL_LATTICE_FRONT_H
 

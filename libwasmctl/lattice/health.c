@@ -4,12 +4,12 @@
 #include "lattice/front.h"
 
 /*
- * The judge of hosts. One probe a host at most is under way; 503 asked twice is proof of death, silence becomes proof only after
- * unreachable_after and never while something we asked for keeps the host busy.
+ * The judge of hosts. One probe a host at most is under way; 503 asked twice is proof of death, silence
+ * becomes proof only after unreachable_after and never while something we asked for keeps the host busy.
  *
- * After a (re)connect nothing is judged until the picture is complete: every host known before has answered or has had
- * RETURN_GRACE_MS to come back (after a restart of the NATS server hosts reconnect seconds later than we do), and every newly
- * found one has answered or missed a probe.
+ * After a (re)connect nothing is judged until the picture is complete: every host known before has answered
+ * or has had RETURN_GRACE_MS to come back (after a restart of the NATS server hosts reconnect seconds later
+ * than we do), and every newly found one has answered or missed a probe.
  */
 enum {
     DISCOVER_WINDOW_MS = 1000,
@@ -36,8 +36,8 @@ static void set_state(struct lat_row *row, enum lat_host_state s)
     row->host.state_since_ns = time_now_ns();
     lat_row_changed(row);
     if (lat_host_dead(s))
-        lat_queue_fail(&row->ops, s != LAT_HOST_UNREACHABLE, ERR_UNAVAILABLE, "host %s is not there any more: %s",
-                       row->host.id, lat_host_reason(s));
+        lat_queue_fail(&row->ops, s != LAT_HOST_UNREACHABLE, ERR_UNAVAILABLE,
+                       "host %s is not there any more: %s", row->host.id, lat_host_reason(s));
     else if (s == LAT_HOST_READY)
         lat_queue_pump(&row->ops);
 }
@@ -107,7 +107,8 @@ static void on_silent(struct lat_row *row)
     row->missed++;
     row->nobody = false;
     judge(row);
-    /* A host that has only just shown itself is not waited for; one that was here before may still be reconnecting. */
+    /* A host that has only just shown itself is not waited for; one that was here before may still be
+     * reconnecting. */
     if (!row->host.has_inventory)
         row->settled = true;
     check_synced(lat);
@@ -160,7 +161,8 @@ static void on_probed(void *arg, const struct err *err)
 static int64_t probe_timeout(const struct lat_row *row)
 {
     const struct lat_options *o = &row->lat->options;
-    int64_t ms = o->unreachable_after_ms / 3 > o->probe_interval_ms ? o->unreachable_after_ms / 3 : o->probe_interval_ms;
+    int64_t ms = o->unreachable_after_ms / 3 > o->probe_interval_ms ? o->unreachable_after_ms / 3
+                                                                    : o->probe_interval_ms;
 
     /* So that the verdict falls when it is due, not one probe later. */
     int64_t left = o->unreachable_after_ms - silence(row);
@@ -382,9 +384,10 @@ void lat_health_disconnected(struct lattice *lat)
         struct lat_row *row = it.value;
         probe_stop(row);
         /* Whoever was dead before is not waited for. */
-        row->settled = lat_host_dead(row->host.state) || (row->host.state == LAT_HOST_UNJUDGED && row->settled);
-        lat_queue_fail(&row->ops, false, ERR_UNAVAILABLE, "the connection to the lattice was lost meanwhile: %s",
-                       lat->down_reason);
+        row->settled =
+            lat_host_dead(row->host.state) || (row->host.state == LAT_HOST_UNJUDGED && row->settled);
+        lat_queue_fail(&row->ops, false, ERR_UNAVAILABLE,
+                       "the connection to the lattice was lost meanwhile: %s", lat->down_reason);
         set_state(row, LAT_HOST_UNJUDGED);
     }
     lat_queue_fail(&lat->wide, false, ERR_UNAVAILABLE, "the connection to the lattice was lost meanwhile: %s",

@@ -84,10 +84,10 @@ static bool strv_same(char *const *a, char *const *b)
 
 bool lat_link_same(const struct lat_link *a, const struct lat_link *b)
 {
-    return streq_null(a->source, b->source) && streq_null(a->target, b->target) && streq_null(a->name, b->name) &&
-           streq_null(a->wit_namespace, b->wit_namespace) && streq_null(a->wit_package, b->wit_package) &&
-           strv_same(a->interfaces, b->interfaces) && strv_same(a->source_config, b->source_config) &&
-           strv_same(a->target_config, b->target_config);
+    return streq_null(a->source, b->source) && streq_null(a->target, b->target) &&
+           streq_null(a->name, b->name) && streq_null(a->wit_namespace, b->wit_namespace) &&
+           streq_null(a->wit_package, b->wit_package) && strv_same(a->interfaces, b->interfaces) &&
+           strv_same(a->source_config, b->source_config) && strv_same(a->target_config, b->target_config);
 }
 
 /* Rows */
@@ -267,7 +267,8 @@ static const struct lat_driver_ops *driver_find(const char *name, struct err **e
         strv_push(&names, drivers[i]->name);
     }
     _cleanup_free_ char *known = strv_join(names, ", ");
-    err_set(err, ERR_UNSUPPORTED, "lattice driver \"%s\" is not known here (known: %s)", name ? name : "", known);
+    err_set(err, ERR_UNSUPPORTED, "lattice driver \"%s\" is not known here (known: %s)", name ? name : "",
+            known);
     return NULL;
 }
 
@@ -487,8 +488,8 @@ void lat_front_started(struct lattice *lat, const char *host)
 
 static bool component_same(const struct lat_component *a, const struct lat_component *b)
 {
-    return streq(a->id, b->id) && streq(a->image, b->image) && streq_null(a->name, b->name) && a->count == b->count &&
-           maps_same(a->annotations, b->annotations);
+    return streq(a->id, b->id) && streq(a->image, b->image) && streq_null(a->name, b->name) &&
+           a->count == b->count && maps_same(a->annotations, b->annotations);
 }
 
 static bool provider_same(const struct lat_provider *a, const struct lat_provider *b)
@@ -498,8 +499,8 @@ static bool provider_same(const struct lat_provider *a, const struct lat_provide
 }
 
 /* The same things, in whatever order (hosts keep them in hash maps). */
-static bool inventory_same(const struct lat_host *h, const struct lat_component *components, size_t ncomponents,
-                           const struct lat_provider *providers, size_t nproviders)
+static bool inventory_same(const struct lat_host *h, const struct lat_component *components,
+                           size_t ncomponents, const struct lat_provider *providers, size_t nproviders)
 {
     if (!h->has_inventory || ncomponents != h->ncomponents || nproviders != h->nproviders)
         return false;
@@ -518,8 +519,8 @@ static bool inventory_same(const struct lat_host *h, const struct lat_component 
     return true;
 }
 
-void lat_front_inventory(struct lattice *lat, const char *host, struct lat_component *components, size_t ncomponents,
-                         struct lat_provider *providers, size_t nproviders)
+void lat_front_inventory(struct lattice *lat, const char *host, struct lat_component *components,
+                         size_t ncomponents, struct lat_provider *providers, size_t nproviders)
 {
     struct lat_row *row = lat_row_get(lat, host);
 
@@ -553,8 +554,8 @@ void lat_front_stopped(struct lattice *lat, const char *host)
         lat_health_stopped(row);
 }
 
-void lat_front_component(struct lattice *lat, const char *host, const char *id, const char *image, uint32_t count,
-                         struct map *annotations)
+void lat_front_component(struct lattice *lat, const char *host, const char *id, const char *image,
+                         uint32_t count, struct map *annotations)
 {
     _cleanup_map_ struct map *taken = annotations;
     struct lat_row *row = lat_row_get(lat, host);
@@ -590,8 +591,8 @@ void lat_front_component(struct lattice *lat, const char *host, const char *id, 
         lat_row_changed(row);
 }
 
-void lat_front_provider(struct lattice *lat, const char *host, const char *id, const char *image, bool running,
-                        struct map *annotations)
+void lat_front_provider(struct lattice *lat, const char *host, const char *id, const char *image,
+                        bool running, struct map *annotations)
 {
     _cleanup_map_ struct map *taken = annotations;
     struct lat_row *row = lat_row_get(lat, host);

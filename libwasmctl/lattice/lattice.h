@@ -1,10 +1,11 @@
 /*
- * A lattice: its hosts, what runs on them, and the operations that change it. This is the front; drivers (wasmCloud v1,
- * v2, in-memory for tests) implement struct lat_driver below it.
+ * A lattice: its hosts, what runs on them, and the operations that change it. This is the front; drivers
+ * (wasmCloud v1, v2, in-memory for tests) implement struct lat_driver below it.
  *
- * Truth about hosts comes from events, heartbeats and probes; the table here is always the newest that is known. The front
- * judges health (see enum lat_host_state) and serialises requests per host: at most `LAT_HOST_INFLIGHT` operations a host at once, those for
- * one component or provider id strictly one after another, others wait in line, so that a slow host never delays the rest.
+ * Truth about hosts comes from events, heartbeats and probes; the table here is always the newest that is
+ * known. The front judges health (see enum lat_host_state) and serialises requests per host: at most
+ * `LAT_HOST_INFLIGHT` operations a host at once, those for one component or provider id strictly one after
+ * another, others wait in line, so that a slow host never delays the rest.
  *
  * Sources: wasmCloud v1 control interface (crate wasmcloud-control-interface 3.0.1), wasmcloud-host 0.27.1.
  */
@@ -18,14 +19,14 @@
 enum { LAT_HOST_INFLIGHT = 8 };
 
 /* name, reason word shown to people */
-#define LAT_HOST_STATES(X)                                                                                           \
-    X(NEW, "Discovered")           /* seen, inventory not yet known */                                               \
-    X(READY, "Heartbeating")       /* answers probes */                                                              \
-    X(BUSY, "Busy")                /* silent while it works on something we asked for: not judged */                 \
-    X(SUSPECT, "ProbeTimeout")     /* silent, not yet for unreachable_after */                                       \
-    X(UNREACHABLE, "ProbeTimeout") /* silent for unreachable_after: work is moved, nothing is asked of it */         \
-    X(GONE, "NoResponders")        /* its process or connection is gone (503 twice) */                               \
-    X(STOPPED, "HostStopped")      /* it said goodbye */                                                             \
+#define LAT_HOST_STATES(X)                                                                                   \
+    X(NEW, "Discovered")           /* seen, inventory not yet known */                                       \
+    X(READY, "Heartbeating")       /* answers probes */                                                      \
+    X(BUSY, "Busy")                /* silent while it works on something we asked for: not judged */         \
+    X(SUSPECT, "ProbeTimeout")     /* silent, not yet for unreachable_after */                               \
+    X(UNREACHABLE, "ProbeTimeout") /* silent for unreachable_after: work is moved, nothing is asked of it */ \
+    X(GONE, "NoResponders")        /* its process or connection is gone (503 twice) */                       \
+    X(STOPPED, "HostStopped")      /* it said goodbye */                                                     \
     X(UNJUDGED, "BusDisconnected") /* our own bus link is down: nothing is known */
 enum lat_host_state {
 #define X(name, reason) LAT_HOST_##name,
@@ -40,7 +41,7 @@ bool lat_host_dead(enum lat_host_state s);
 
 struct lat_component {
     char *id, *image, *name;
-    uint32_t count; /* calls served at once */
+    uint32_t count;          /* calls served at once */
     struct map *annotations; /* char * values; never NULL */
 };
 struct lat_provider {
@@ -61,9 +62,9 @@ struct lat_host {
     size_t ncomponents;
     struct lat_provider *providers;
     size_t nproviders;
-    double cpu_percent;                     /* -1 = not reported */
-    int64_t memory_total, memory_free;      /* bytes, -1 = not reported */
-    int http_port;                          /* 0 = none */
+    double cpu_percent;                /* -1 = not reported */
+    int64_t memory_total, memory_free; /* bytes, -1 = not reported */
+    int http_port;                     /* 0 = none */
 };
 const struct lat_component *lat_host_component(const struct lat_host *h, const char *id);
 const struct lat_provider *lat_host_provider(const struct lat_host *h, const char *id);
@@ -97,18 +98,18 @@ struct lat_event {
 struct lattice;
 
 struct lat_options {
-    const char *driver; /* "wasmcloud.v1", "memory" */
-    const char *name;   /* for messages */
-    const char *id;     /* lattice id, "default" */
-    const char *control_prefix; /* NULL = "wasmbus.ctl" */
-    struct bus_options bus; /* state/arg are ignored: see callbacks */
-    const char *js_domain;  /* NULL if none */
+    const char *driver;           /* "wasmcloud.v1", "memory" */
+    const char *name;             /* for messages */
+    const char *id;               /* lattice id, "default" */
+    const char *control_prefix;   /* NULL = "wasmbus.ctl" */
+    struct bus_options bus;       /* state/arg are ignored: see callbacks */
+    const char *js_domain;        /* NULL if none */
     int64_t probe_interval_ms;    /* 0 = 500 */
     int64_t unreachable_after_ms; /* 0 = 3000 */
     /* Connected or not (err says why). */
     void (*connection)(void *arg, bool connected, const struct err *err);
-    /* First complete picture after the start or after a reconnect: every host answered or its time ran out. Nothing may be judged
-     * before. */
+    /* First complete picture after the start or after a reconnect: every host answered or its time ran out.
+     * Nothing may be judged before. */
     void (*synced)(void *arg);
     /* The host's row changed: new, inventory, labels, state. h stays in the table until lat_host_forget(). */
     void (*host_changed)(void *arg, const struct lat_host *h);
@@ -116,7 +117,7 @@ struct lat_options {
     void *arg;
 };
 int lat_open(struct loop *l, const struct lat_options *options, struct lattice **ret, struct err **err);
-/* Cancels all operations (their callbacks do not run). */
+/* Cancels all operations (their callbacks do not run). May be called in any callback of the lattice. */
 void lat_close(struct lattice *lat);
 DEFINE_CLEANUP(struct lattice *, lat_close)
 
@@ -134,9 +135,9 @@ size_t lat_host_count(const struct lattice *lat);
 /* Drops a dead host from the table; it comes back if it shows itself again. */
 void lat_host_forget(struct lattice *lat, const char *id);
 
-/* Operations. Each returns a slot; done runs exactly once, in a later turn, unless cancelled. err NULL: the outcome was seen
- * (event or inventory), not only acknowledged. ERR_TIMEOUT: unknown, ask the inventory. ERR_FAILED: err->message is the host's own
- * text. ERR_UNAVAILABLE: host dead or bus down. */
+/* Operations. Each returns a slot; done runs exactly once, in a later turn, unless cancelled. err NULL: the
+ * outcome was seen (event or inventory), not only acknowledged. ERR_TIMEOUT: unknown, ask the inventory.
+ * ERR_FAILED: err->message is the host's own text. ERR_UNAVAILABLE: host dead or bus down. */
 struct lat_op;
 typedef void (*lat_done_fn)(void *arg, const struct err *err);
 void lat_op_cancel(struct lat_op *op); /* forgets the outcome; what was sent was sent. NULL is fine. */
@@ -149,34 +150,41 @@ enum {
 
 struct lat_component_spec {
     const char *host, *id, *image;
-    uint32_t count;             /* > 0 */
-    char *const *config;        /* names of configs, NULL-ended, may be NULL */
+    uint32_t count;                /* > 0 */
+    char *const *config;           /* names of configs, NULL-ended, may be NULL */
     const struct map *annotations; /* char * values */
-    int64_t memory_limit;       /* bytes, 0 = the host's */
+    int64_t memory_limit;          /* bytes, 0 = the host's */
 };
-/* Starts it, or changes count or config of the running one. The driver never sends a scale with another reference than the
- * running one: if the host runs another image, it is stopped first and its end awaited, then started. */
-struct lat_op *lat_component_set(struct lattice *lat, const struct lat_component_spec *spec, lat_done_fn done, void *arg);
+/* Starts it, or changes count, config or annotations of the running one (annotations NULL: left alone). The
+ * driver never sends a scale with another reference than the running one: if the host runs another image, it
+ * is stopped first and its end awaited, then started. */
+struct lat_op *lat_component_set(struct lattice *lat, const struct lat_component_spec *spec, lat_done_fn done,
+                                 void *arg);
 /* Not running is success. */
-struct lat_op *lat_component_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done, void *arg);
+struct lat_op *lat_component_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done,
+                                  void *arg);
 
 struct lat_provider_spec {
     const char *host, *id, *image;
     char *const *config;
     const struct map *annotations;
 };
-/* Already running with the same image is success. */
-struct lat_op *lat_provider_start(struct lattice *lat, const struct lat_provider_spec *spec, lat_done_fn done, void *arg);
-struct lat_op *lat_provider_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done, void *arg);
+/* Already running with the same image is success; with another image it is stopped first. Changed config or
+ * annotations are not taken over by a running provider: stop and start it. */
+struct lat_op *lat_provider_start(struct lattice *lat, const struct lat_provider_spec *spec, lat_done_fn done,
+                                  void *arg);
+struct lat_op *lat_provider_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done,
+                                 void *arg);
 
 /* Lattice-wide named configuration, strings to strings. */
-struct lat_op *lat_config_put(struct lattice *lat, const char *name, const struct map *values, lat_done_fn done, void *arg);
+struct lat_op *lat_config_put(struct lattice *lat, const char *name, const struct map *values,
+                              lat_done_fn done, void *arg);
 struct lat_op *lat_config_del(struct lattice *lat, const char *name, lat_done_fn done, void *arg);
 
 struct lat_link {
     char *source, *target, *name; /* name "default" if none */
     char *wit_namespace, *wit_package;
-    char **interfaces;            /* NULL-ended, sorted */
+    char **interfaces; /* NULL-ended, sorted */
     char **source_config, **target_config;
 };
 void lat_link_release(struct lat_link *l);
@@ -191,8 +199,10 @@ struct lat_credential {
     const char *registry, *username, *password; /* "host[:port]" */
 };
 /* Told to all hosts; no answer can be awaited for all. */
-struct lat_op *lat_registry_put(struct lattice *lat, const struct lat_credential *c, lat_done_fn done, void *arg);
+struct lat_op *lat_registry_put(struct lattice *lat, const struct lat_credential *c, lat_done_fn done,
+                                void *arg);
 /* Ends a host gracefully. */
-struct lat_op *lat_host_stop(struct lattice *lat, const char *host, int64_t timeout_ms, lat_done_fn done, void *arg);
+struct lat_op *lat_host_stop(struct lattice *lat, const char *host, int64_t timeout_ms, lat_done_fn done,
+                             void *arg);
 
 #endif

@@ -6,9 +6,9 @@
 #include "lattice/front.h"
 
 /*
- * Operations: copied when asked for, held in the line of their host (or of the lattice), given to the driver when their turn
- * comes, and told in a later turn. Nothing new is given to a host that is silent: what waits there must not lengthen the time in
- * which it counts as busy.
+ * Operations: copied when asked for, held in the line of their host (or of the lattice), given to the driver
+ * when their turn comes, and told in a later turn. Nothing new is given to a host that is silent: what waits
+ * there must not lengthen the time in which it counts as busy.
  */
 enum lat_op_kind {
     OP_COMPONENT_SET,
@@ -44,7 +44,7 @@ static const struct {
 
 struct lat_op {
     struct lattice *lat;
-    struct lat_queue *queue; /* NULL once finished */
+    struct lat_queue *queue;        /* NULL once finished */
     struct lat_op *prev, *next;     /* in the queue, or among the finished */
     struct lat_op *before, *behind; /* with the same key */
     enum lat_op_kind kind;
@@ -243,11 +243,11 @@ static void op_start(struct lat_op *op)
     op->deadline = loop_timer_new(lat->loop, on_deadline, op);
     loop_timer_start(op->deadline, op->timeout_ms);
 
-#define CALL(slot, ...)                                                                                              \
-    do {                                                                                                             \
-        if (d->slot)                                                                                                 \
-            op->driver_op = d->slot(drv, __VA_ARGS__);                                                               \
-    } while (0);                                                                                                     \
+#define CALL(slot, ...)                                                                                      \
+    do {                                                                                                     \
+        if (d->slot)                                                                                         \
+            op->driver_op = d->slot(drv, __VA_ARGS__);                                                       \
+    } while (0);                                                                                             \
     break
     switch (op->kind) {
     case OP_COMPONENT_SET:
@@ -481,7 +481,8 @@ static struct lat_op *enqueue_wide(struct lat_op *op, const char *kind)
     return enqueue(op, &lat->wide, xasprintf("%s/%s", kind, op->id ? op->id : ""));
 }
 
-struct lat_op *lat_component_set(struct lattice *lat, const struct lat_component_spec *s, lat_done_fn done, void *arg)
+struct lat_op *lat_component_set(struct lattice *lat, const struct lat_component_spec *s, lat_done_fn done,
+                                 void *arg)
 {
     struct lat_op *op = op_new(lat, OP_COMPONENT_SET, s->host, s->id, done, arg);
 
@@ -495,12 +496,14 @@ struct lat_op *lat_component_set(struct lattice *lat, const struct lat_component
     return enqueue_host(op, "component");
 }
 
-struct lat_op *lat_component_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done, void *arg)
+struct lat_op *lat_component_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done,
+                                  void *arg)
 {
     return enqueue_host(op_new(lat, OP_COMPONENT_STOP, host, id, done, arg), "component");
 }
 
-struct lat_op *lat_provider_start(struct lattice *lat, const struct lat_provider_spec *s, lat_done_fn done, void *arg)
+struct lat_op *lat_provider_start(struct lattice *lat, const struct lat_provider_spec *s, lat_done_fn done,
+                                  void *arg)
 {
     struct lat_op *op = op_new(lat, OP_PROVIDER_START, s->host, s->id, done, arg);
 
@@ -512,12 +515,14 @@ struct lat_op *lat_provider_start(struct lattice *lat, const struct lat_provider
     return enqueue_host(op, "provider");
 }
 
-struct lat_op *lat_provider_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done, void *arg)
+struct lat_op *lat_provider_stop(struct lattice *lat, const char *host, const char *id, lat_done_fn done,
+                                 void *arg)
 {
     return enqueue_host(op_new(lat, OP_PROVIDER_STOP, host, id, done, arg), "provider");
 }
 
-struct lat_op *lat_host_stop(struct lattice *lat, const char *host, int64_t timeout_ms, lat_done_fn done, void *arg)
+struct lat_op *lat_host_stop(struct lattice *lat, const char *host, int64_t timeout_ms, lat_done_fn done,
+                             void *arg)
 {
     struct lat_op *op = op_new(lat, OP_HOST_STOP, host, NULL, done, arg);
 
@@ -526,7 +531,8 @@ struct lat_op *lat_host_stop(struct lattice *lat, const char *host, int64_t time
     return enqueue_host(op, "host");
 }
 
-struct lat_op *lat_config_put(struct lattice *lat, const char *name, const struct map *values, lat_done_fn done, void *arg)
+struct lat_op *lat_config_put(struct lattice *lat, const char *name, const struct map *values,
+                              lat_done_fn done, void *arg)
 {
     struct lat_op *op = op_new(lat, OP_CONFIG_PUT, NULL, name, done, arg);
 
@@ -563,7 +569,8 @@ struct lat_op *lat_links(struct lattice *lat, lat_links_fn done, void *arg)
     return enqueue_wide(op, "links");
 }
 
-struct lat_op *lat_registry_put(struct lattice *lat, const struct lat_credential *c, lat_done_fn done, void *arg)
+struct lat_op *lat_registry_put(struct lattice *lat, const struct lat_credential *c, lat_done_fn done,
+                                void *arg)
 {
     struct lat_op *op = op_new(lat, OP_REGISTRY_PUT, NULL, c->registry, done, arg);
 

@@ -64,7 +64,8 @@ static int wrong(struct err **err, const char *what, const char *field, const ch
 }
 
 /* The string member, NULL when absent or null. */
-static int text_of(const cJSON *o, const char *what, const char *field, bool required, char **ret, struct err **err)
+static int text_of(const cJSON *o, const char *what, const char *field, bool required, char **ret,
+                   struct err **err)
 {
     const cJSON *v = json_get(o, field);
 
@@ -76,8 +77,8 @@ static int text_of(const cJSON *o, const char *what, const char *field, bool req
     return 0;
 }
 
-static int number_of(const cJSON *o, const char *what, const char *field, int64_t min, int64_t max, int64_t absent,
-                     int64_t *ret, struct err **err)
+static int number_of(const cJSON *o, const char *what, const char *field, int64_t min, int64_t max,
+                     int64_t absent, int64_t *ret, struct err **err)
 {
     const cJSON *v = json_get(o, field);
 
@@ -103,7 +104,7 @@ static int strings_of(const cJSON *o, const char *what, const char *field, struc
     if (!cJSON_IsObject(v))
         return wrong(err, what, field, "an object of strings");
     _cleanup_map_ struct map *m = map_new(free);
-    json_each(item, v) {
+    json_each (item, v) {
         if (!cJSON_IsString(item) || strlen(item->valuestring) > TEXT_MAX || ++n > LABELS_MAX)
             return wrong(err, what, field, "an object of at most 1024 strings");
         map_set(m, item->string, xstrdup(item->valuestring));
@@ -121,7 +122,7 @@ static int list_of(const cJSON *o, const char *what, const char *field, char ***
     if (v && !cJSON_IsNull(v)) {
         if (!cJSON_IsArray(v))
             return wrong(err, what, field, "an array of strings");
-        json_each(item, v) {
+        json_each (item, v) {
             if (!cJSON_IsString(item) || strlen(item->valuestring) > TEXT_MAX || ++n > LABELS_MAX)
                 return wrong(err, what, field, "an array of at most 1024 strings");
             strv_push(&list, item->valuestring);
@@ -131,7 +132,8 @@ static int list_of(const cJSON *o, const char *what, const char *field, char ***
     return 0;
 }
 
-int lat_v1_answer(const char *data, size_t len, cJSON **ret_root, const cJSON **ret_response, struct err **err)
+int lat_v1_answer(const char *data, size_t len, cJSON **ret_root, const cJSON **ret_response,
+                  struct err **err)
 {
     _cleanup_json_ cJSON *root = NULL;
     struct err *e = NULL;
@@ -145,7 +147,8 @@ int lat_v1_answer(const char *data, size_t len, cJSON **ret_root, const cJSON **
         return err_set(err, ERR_PROTOCOL, "answer of the host: no member \"success\"");
     if (!cJSON_IsTrue(success)) {
         const char *message = json_str_or(root, "message", "");
-        return err_set(err, ERR_FAILED, "%.4096s", *message ? message : "the host refused and gave no reason");
+        return err_set(err, ERR_FAILED, "%.4096s",
+                       *message ? message : "the host refused and gave no reason");
     }
     const cJSON *response = json_get(root, "response");
     if (ret_response)
@@ -164,8 +167,10 @@ void lat_v1_host_release(struct lat_v1_host *h)
     memset(h, 0, sizeof(*h));
 }
 
-/* The members hosts, inventories and host events have in common; `id` names the id's member, NULL for none. */
-static int host_of(const cJSON *o, const char *what, const char *id, struct lat_v1_host *ret, struct err **err)
+/* The members hosts, inventories and host events have in common; `id` names the id's member, NULL for none.
+ */
+static int host_of(const cJSON *o, const char *what, const char *id, struct lat_v1_host *ret,
+                   struct err **err)
 {
     _cleanup_(lat_v1_host_release) struct lat_v1_host h = {0};
     int r;
@@ -219,7 +224,8 @@ static int component_of(const cJSON *o, struct lat_component *c, struct err **er
     int64_t count = 0;
     int r;
 
-    if ((r = text_of(o, what, "id", true, &c->id, err)) < 0 || (r = text_of(o, what, "image_ref", true, &c->image, err)) < 0 ||
+    if ((r = text_of(o, what, "id", true, &c->id, err)) < 0 ||
+        (r = text_of(o, what, "image_ref", true, &c->image, err)) < 0 ||
         (r = text_of(o, what, "name", false, &c->name, err)) < 0 ||
         (r = strings_of(o, what, "annotations", &c->annotations, err)) < 0 ||
         (r = number_of(o, what, "max_instances", 0, UINT32_MAX, 0, &count, err)) < 0)
@@ -235,7 +241,8 @@ static int provider_of(const cJSON *o, struct lat_provider *p, struct err **err)
     static const char what[] = "provider in the inventory";
     int r;
 
-    if ((r = text_of(o, what, "id", true, &p->id, err)) < 0 || (r = text_of(o, what, "image_ref", false, &p->image, err)) < 0 ||
+    if ((r = text_of(o, what, "id", true, &p->id, err)) < 0 ||
+        (r = text_of(o, what, "image_ref", false, &p->image, err)) < 0 ||
         (r = text_of(o, what, "name", false, &p->name, err)) < 0 ||
         (r = strings_of(o, what, "annotations", &p->annotations, err)) < 0)
         return r;
@@ -247,7 +254,8 @@ static int provider_of(const cJSON *o, struct lat_provider *p, struct err **err)
     return 0;
 }
 
-static int array_of(const cJSON *o, const char *what, const char *field, const cJSON **ret, int *ret_n, struct err **err)
+static int array_of(const cJSON *o, const char *what, const char *field, const cJSON **ret, int *ret_n,
+                    struct err **err)
 {
     const cJSON *v = json_get(o, field);
 
@@ -273,14 +281,14 @@ int lat_v1_inventory(const cJSON *o, struct lat_v1_inventory *ret, struct err **
     if (r < 0 || (r = array_of(o, what, "components", &list, &n, err)) < 0)
         return r;
     inv.components = n ? xcalloc((size_t)n, sizeof(*inv.components)) : NULL;
-    json_each(item, list) {
+    json_each (item, list) {
         if ((r = component_of(item, &inv.components[inv.ncomponents++], err)) < 0)
             return r;
     }
     if ((r = array_of(o, what, "providers", &list, &n, err)) < 0)
         return r;
     inv.providers = n ? xcalloc((size_t)n, sizeof(*inv.providers)) : NULL;
-    json_each(item, list) {
+    json_each (item, list) {
         if ((r = provider_of(item, &inv.providers[inv.nproviders++], err)) < 0)
             return r;
     }
@@ -346,7 +354,7 @@ int lat_v1_links(const cJSON *array, struct lat_link **ret, size_t *ret_n, struc
     if (array && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > LIST_MAX))
         return err_set(err, ERR_PROTOCOL, "links: want an array of at most 100000");
     struct lat_link *links = xcalloc(array ? (size_t)cJSON_GetArraySize(array) + 1 : 1, sizeof(*links));
-    json_each(item, array) {
+    json_each (item, array) {
         int r = link_of(item, &links[n++], err);
         if (r < 0) {
             lat_v1_links_free(links, n);
@@ -364,7 +372,7 @@ int lat_v1_config(const cJSON *o, struct map **ret, struct err **err)
 
     if (o && !cJSON_IsObject(o))
         return err_set(err, ERR_PROTOCOL, "config: want an object of strings");
-    json_each(item, o) {
+    json_each (item, o) {
         if (!cJSON_IsString(item))
             return wrong(err, "config", item->string, "a string");
         map_set(m, item->string, xstrdup(item->valuestring));
@@ -418,7 +426,8 @@ static int event_data(const cJSON *data, size_t type, struct lat_v1_event *e, st
 
     if (event_types[type].about)
         return host_of(data, what, NULL, &e->about, err);
-    if (event_types[type].subject && (r = text_of(data, what, event_types[type].subject, true, &e->subject, err)) < 0)
+    if (event_types[type].subject &&
+        (r = text_of(data, what, event_types[type].subject, true, &e->subject, err)) < 0)
         return r;
     if ((r = text_of(data, what, "image_ref", false, &e->image, err)) < 0 ||
         (!e->image && (r = text_of(data, what, "provider_ref", false, &e->image, err)) < 0) ||
@@ -533,8 +542,9 @@ char *lat_v1_config_put(const struct map *values)
 
 char *lat_v1_link_put(const struct lat_link *l)
 {
-    cJSON *o = json_object("source_id", l->source, "target", l->target, "name", str_empty(l->name) ? "default" : l->name,
-                           "wit_namespace", l->wit_namespace, "wit_package", l->wit_package, NULL);
+    cJSON *o = json_object("source_id", l->source, "target", l->target, "name",
+                           str_empty(l->name) ? "default" : l->name, "wit_namespace", l->wit_namespace,
+                           "wit_package", l->wit_package, NULL);
 
     json_put(o, "interfaces", array_of_strings(l->interfaces));
     json_put(o, "source_config", array_of_strings(l->source_config));
@@ -544,8 +554,8 @@ char *lat_v1_link_put(const struct lat_link *l)
 
 char *lat_v1_link_del(const struct lat_link *l)
 {
-    return print(json_object("source_id", l->source, "name", str_empty(l->name) ? "default" : l->name, "wit_namespace",
-                             l->wit_namespace, "wit_package", l->wit_package, NULL));
+    return print(json_object("source_id", l->source, "name", str_empty(l->name) ? "default" : l->name,
+                             "wit_namespace", l->wit_namespace, "wit_package", l->wit_package, NULL));
 }
 
 char *lat_v1_registry_put(const struct lat_credential *c)

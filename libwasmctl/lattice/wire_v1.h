@@ -1,28 +1,33 @@
 /*
- * The JSON bodies of the wasmCloud v1 control interface and its events: pure encoding and decoding. Unknown fields are ignored,
- * known ones are range-checked; what breaks a rule is ERR_PROTOCOL with the field's name.
+ * The JSON bodies of the wasmCloud v1 control interface and its events: pure encoding and decoding. Unknown
+ * fields are ignored, known ones are range-checked; what breaks a rule is ERR_PROTOCOL with the field's name.
  *
- * Source: crates wasmcloud-control-interface 3.0.1 (src/types) and wasmcloud-host 0.27.1 (src/wasmbus/event.rs).
+ * Source: crates wasmcloud-control-interface 3.0.1 (src/types) and wasmcloud-host 0.27.1
+ * (src/wasmbus/event.rs).
  */
 #ifndef WASMCTL_LATTICE_WIRE_V1_H
 #define WASMCTL_LATTICE_WIRE_V1_H
 
 #include "lattice/lattice.h"
 
-/* Ids of components and providers, names of configs: [A-Za-z0-9_-], 1 to 128. A dot would change the meaning of subjects. */
+/* Ids of components and providers, names of configs: [A-Za-z0-9_-], 1 to 128. A dot would change the meaning
+ * of subjects. */
 bool lat_v1_name_ok(const char *s);
 /* One token of a subject: host ids, lattice ids. */
 bool lat_v1_token_ok(const char *s);
-/* Whether a provider's image as the inventory shows it is the one asked for: hosts report builtins by bare name, file:// as plain
- * path and registry references without scheme. */
+/* Whether a provider's image as the inventory shows it is the one asked for: hosts report builtins by bare
+ * name, file:// as plain path and registry references without scheme. */
 bool lat_v1_provider_image_same(const char *asked, const char *reported);
 
-/* {success, message, response}: 0 and *ret_root the whole answer, its "response" (NULL when absent) in *ret_response, which belongs
- * to the root. ERR_FAILED with the host's own text when success is false, ERR_PROTOCOL for anything else. */
+/* {success, message, response}: 0 and *ret_root the whole answer, its "response" (NULL when absent) in
+ * *ret_response, which belongs to the root. ERR_FAILED with the host's own text when success is false,
+ * ERR_PROTOCOL for anything else. */
 struct cJSON;
-int lat_v1_answer(const char *data, size_t len, struct cJSON **ret_root, const struct cJSON **ret_response, struct err **err);
+int lat_v1_answer(const char *data, size_t len, struct cJSON **ret_root, const struct cJSON **ret_response,
+                  struct err **err);
 
-/* Answer to host.ping; also data of host_heartbeat and host_started as far as they go. Strings NULL when absent. */
+/* Answer to host.ping; also data of host_heartbeat and host_started as far as they go. Strings NULL when
+ * absent. */
 struct lat_v1_host {
     char *id, *friendly_name, *version;
     struct map *labels; /* NULL when absent */
@@ -60,8 +65,8 @@ struct lat_v1_event {
     char *subject;   /* component, provider, link source or config; NULL if none */
     char *image, *error;
     uint32_t count;
-    bool healthy;           /* LAT_EVENT_PROVIDER_HEALTH */
-    struct map *annotations; /* NULL when absent */
+    bool healthy;             /* LAT_EVENT_PROVIDER_HEALTH */
+    struct map *annotations;  /* NULL when absent */
     struct lat_v1_host about; /* host_started, host_heartbeat, labels_changed */
 };
 void lat_v1_event_release(struct lat_v1_event *e);

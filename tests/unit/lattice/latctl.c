@@ -1,8 +1,9 @@
 /*
- * latctl: a lattice by hand, over the same library the operator uses; for end-to-end tests and for debugging. One JSON object a
- * line on stdout, talk on stderr.
+ * latctl: a lattice by hand, over the same library the operator uses; for end-to-end tests and for debugging.
+ * One JSON object a line on stdout, talk on stderr.
  *
- * Exit: 0 done, 1 the host or the lattice refused, 2 wrong use, 3 not there (no connection, no such host, no answer in time).
+ * Exit: 0 done, 1 the host or the lattice refused, 2 wrong use, 3 not there (no connection, no such host, no
+ * answer in time).
  */
 #include <getopt.h>
 #include <signal.h>
@@ -90,7 +91,8 @@ static cJSON *list_of(char *const *v)
 
 static cJSON *host_json(const struct lat_host *h, bool inventory)
 {
-    cJSON *o = json_object("id", h->id, "name", h->friendly_name, "version", h->version, "state", lat_host_reason(h->state), NULL);
+    cJSON *o = json_object("id", h->id, "name", h->friendly_name, "version", h->version, "state",
+                           lat_host_reason(h->state), NULL);
 
     json_put(o, "labels", object_of(h->labels));
     json_set_int(o, "uptime", h->uptime_s);
@@ -134,7 +136,8 @@ static bool number(struct ctl *c, const char *text, int64_t min, int64_t max, in
 {
     if (str_to_i64(text, min, max, ret))
         return true;
-    fprintf(stderr, "latctl: \"%s\": want a number from %lld to %lld\n", text, (long long)min, (long long)max);
+    fprintf(stderr, "latctl: \"%s\": want a number from %lld to %lld\n", text, (long long)min,
+            (long long)max);
     finish(c, EXIT_USAGE);
     return false;
 }
@@ -214,8 +217,8 @@ static void on_links(void *arg, const struct lat_link *links, size_t n, const st
     }
     for (size_t i = 0; i < n; i++) {
         const struct lat_link *l = &links[i];
-        cJSON *o = json_object("source", l->source, "target", l->target, "name", l->name, "namespace", l->wit_namespace,
-                               "package", l->wit_package, NULL);
+        cJSON *o = json_object("source", l->source, "target", l->target, "name", l->name, "namespace",
+                               l->wit_namespace, "package", l->wit_package, NULL);
         json_put(o, "interfaces", list_of(l->interfaces));
         json_put(o, "sourceConfig", list_of(l->source_config));
         json_put(o, "targetConfig", list_of(l->target_config));
@@ -337,7 +340,8 @@ static void on_answer(void *arg, const struct bus_message *m, const struct err *
         return;
     }
     printf("%s\n", m->data);
-    bool refused = json_parse(m->data, m->len, "answer", &root, NULL) == 0 && cJSON_IsFalse(json_get(root, "success"));
+    bool refused =
+        json_parse(m->data, m->len, "answer", &root, NULL) == 0 && cJSON_IsFalse(json_get(root, "success"));
     finish(c, refused ? EXIT_REFUSED : EXIT_OK);
 }
 
@@ -358,7 +362,8 @@ static void on_config(void *arg, const struct bus_message *m, const struct err *
 
     if (err) {
         fail(c, err);
-    } else if (lat_v1_answer(m->data, m->len, &root, &response, &e) < 0 || lat_v1_config(response, &values, &e) < 0) {
+    } else if (lat_v1_answer(m->data, m->len, &root, &response, &e) < 0 ||
+               lat_v1_config(response, &values, &e) < 0) {
         fail(c, e);
     } else if (!response) {
         fprintf(stderr, "latctl: no config \"%s\"\n", c->args[0]);
@@ -414,7 +419,8 @@ static const struct command commands[] = {
     {"provider-stop", "HOST ID", 2, 2, false, run_provider_stop},
     {"host-stop", "HOST", 1, 1, false, run_host_stop},
     {"links", "", 0, 0, false, run_links},
-    {"link-put", "SOURCE TARGET NAMESPACE PACKAGE INTERFACES [SOURCE-CONFIGS [TARGET-CONFIGS]]", 5, 7, false, run_link_put},
+    {"link-put", "SOURCE TARGET NAMESPACE PACKAGE INTERFACES [SOURCE-CONFIGS [TARGET-CONFIGS]]", 5, 7, false,
+     run_link_put},
     {"link-del", "SOURCE NAMESPACE PACKAGE", 3, 3, false, run_link_del},
     {"config-put", "NAME KEY=VALUE...", 1, 100, false, run_config_put},
     {"config-del", "NAME", 1, 1, false, run_config_del},
@@ -458,7 +464,8 @@ static void on_signal(void *arg, int signum)
 static int run(struct ctl *c, char **servers, const char *credentials)
 {
     _cleanup_err_ struct err *err = NULL;
-    struct bus_options bus = {.servers = servers, .credentials = credentials, .name = "latctl", .state = on_bus, .arg = c};
+    struct bus_options bus = {
+        .servers = servers, .credentials = credentials, .name = "latctl", .state = on_bus, .arg = c};
     int r;
 
     if (c->command->raw)
@@ -496,13 +503,28 @@ static int run(struct ctl *c, char **servers, const char *credentials)
 
 int main(int argc, char **argv)
 {
-    enum { OPT_SERVER = 256, OPT_CREDS, OPT_LATTICE, OPT_CONFIG, OPT_ANNOTATION, OPT_MEMORY, OPT_COUNT, OPT_TIMEOUT, OPT_DEBUG };
+    enum {
+        OPT_SERVER = 256,
+        OPT_CREDS,
+        OPT_LATTICE,
+        OPT_CONFIG,
+        OPT_ANNOTATION,
+        OPT_MEMORY,
+        OPT_COUNT,
+        OPT_TIMEOUT,
+        OPT_DEBUG
+    };
     static const struct option options[] = {
-        {"server", required_argument, NULL, OPT_SERVER},   {"creds", required_argument, NULL, OPT_CREDS},
-        {"lattice", required_argument, NULL, OPT_LATTICE}, {"config", required_argument, NULL, OPT_CONFIG},
-        {"memory", required_argument, NULL, OPT_MEMORY},   {"annotation", required_argument, NULL, OPT_ANNOTATION},
-        {"count", required_argument, NULL, OPT_COUNT},     {"timeout", required_argument, NULL, OPT_TIMEOUT},
-        {"debug", no_argument, NULL, OPT_DEBUG},           {0},
+        {"server", required_argument, NULL, OPT_SERVER},
+        {"creds", required_argument, NULL, OPT_CREDS},
+        {"lattice", required_argument, NULL, OPT_LATTICE},
+        {"config", required_argument, NULL, OPT_CONFIG},
+        {"memory", required_argument, NULL, OPT_MEMORY},
+        {"annotation", required_argument, NULL, OPT_ANNOTATION},
+        {"count", required_argument, NULL, OPT_COUNT},
+        {"timeout", required_argument, NULL, OPT_TIMEOUT},
+        {"debug", no_argument, NULL, OPT_DEBUG},
+        {0},
     };
     _cleanup_strv_ char **servers = strv_new();
     _cleanup_strv_ char **config = strv_new();

@@ -62,7 +62,8 @@ int nats_proc_free_port(void)
     socklen_t len = sizeof(a);
 
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, len) < 0 || getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, len) < 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &len) < 0)
         die("free port");
     close(fd);
     return ntohs(a.sin_port);
@@ -80,7 +81,8 @@ void nats_proc_init(struct nats_proc *p, const char *config)
     FILE *f = fopen(p->config, "w");
     if (!f)
         die(p->config);
-    fprintf(f, "listen: \"127.0.0.1:%d\"\njetstream { store_dir: \"%s/js\" }\n%s\n", p->port, p->dir, config ? config : "");
+    fprintf(f, "listen: \"127.0.0.1:%d\"\njetstream { store_dir: \"%s/js\" }\n%s\n", p->port, p->dir,
+            config ? config : "");
     fclose(f);
 }
 

@@ -17,7 +17,8 @@ struct nats_proc {
 
 enum { NATS_PROC_SKIP = 77 };
 
-/* Path of the server: $WASMCTL_NATS_SERVER, the cache, then PATH. Ends the test as skipped when there is none. */
+/* Path of the server: $WASMCTL_NATS_SERVER, the cache, then PATH. Ends the test as skipped when there is
+ * none. */
 const char *nats_proc_binary(void);
 /* Free port, empty folder. config: further lines of its configuration, may be NULL. */
 void nats_proc_init(struct nats_proc *p, const char *config);

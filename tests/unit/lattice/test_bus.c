@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above first. */
+/* cmocka wants the ones above first. */
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "lattice/bus.h"
@@ -43,7 +45,9 @@ static struct bus *bus_of(struct loop *l, const char *url, struct state *state)
     struct bus *b = NULL;
     struct err *err = NULL;
 
-    int r = bus_new(l, &(struct bus_options){.servers = servers, .name = "test", .state = on_state, .arg = state}, &b, &err);
+    int r =
+        bus_new(l, &(struct bus_options){.servers = servers, .name = "test", .state = on_state, .arg = state},
+                &b, &err);
     if (r < 0)
         fail_msg("%s", err_text(err));
     return b;
@@ -454,7 +458,10 @@ static void test_second_server(void **data)
     char *servers[] = {none, f->nats.url, NULL};
     struct bus *b = NULL;
 
-    assert_int_equal(bus_new(f->loop, &(struct bus_options){.servers = servers, .state = on_state, .arg = &state}, &b, NULL), 0);
+    assert_int_equal(bus_new(f->loop,
+                             &(struct bus_options){.servers = servers, .state = on_state, .arg = &state}, &b,
+                             NULL),
+                     0);
     assert_true(nats_proc_until(f->loop, &state.connected));
     assert_string_equal(bus_server(b), f->nats.url);
     bus_free(b);
@@ -553,11 +560,12 @@ static void test_frozen_server(void **data)
     char *servers[] = {f->nats.url, NULL};
     struct bus *b = NULL;
 
-    assert_int_equal(bus_new(f->loop,
-                             &(struct bus_options){
-                                 .servers = servers, .ping_interval_ms = 200, .state = on_state, .arg = &state},
-                             &b, NULL),
-                     0);
+    assert_int_equal(
+        bus_new(f->loop,
+                &(struct bus_options){
+                    .servers = servers, .ping_interval_ms = 200, .state = on_state, .arg = &state},
+                &b, NULL),
+        0);
     assert_true(nats_proc_until(f->loop, &state.connected));
     nats_proc_signal(&f->nats, SIGSTOP);
     char block[4096] = {0};
@@ -587,7 +595,8 @@ static void test_options(void **data)
         {"nats://a b:1", NULL, NULL, NULL, "blank"},
         {"nats://user:secret@h:x", NULL, NULL, NULL, "nats://h:x"},
         {"nats://h:1", "nothing", NULL, NULL, "user JWT"},
-        {"nats://h:1", "-----BEGIN NATS USER JWT-----\nabc\n------END NATS USER JWT------\n", NULL, NULL, "NKEY seed"},
+        {"nats://h:1", "-----BEGIN NATS USER JWT-----\nabc\n------END NATS USER JWT------\n", NULL, NULL,
+         "NKEY seed"},
         {"nats://h:1",
          "-----BEGIN NATS USER JWT-----\nabc\n------END NATS USER JWT------\n"
          "-----BEGIN USER NKEY SEED-----\nSUAWRONG\n------END USER NKEY SEED------\n",
@@ -649,6 +658,91 @@ static void test_user_and_password(void **data)
     free(right);
 }
 
+static bool run(const char *dir, const char *command)
+{
+    _cleanup_free_ char *line = xasprintf("cd %s && { %s; } >/dev/null 2>&1", dir, command);
+
+    return system(line) == 0;
+}
+
+static char *text_of(const char *dir, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+    char *text = NULL;
+
+    assert_int_equal(file_read(path, 1 << 20, &text, NULL, NULL), 0);
+    return text;
+}
+
+/* Certificates made by openssl: the server's is for 127.0.0.1 only. */
+static void test_tls(void **data)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    (void)data;
+
+    f->loop = loop_new();
+    nats_proc_init(&f->nats, NULL);
+    const char *d = f->nats.dir;
+    bool made =
+        run(d, "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca && "
+               "openssl req -newkey rsa:2048 -nodes -keyout s.key -out s.csr -subj /CN=s && "
+               "printf 'subjectAltName=IP:127.0.0.1' > s.ext && "
+               "openssl x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile s.ext "
+               "-out s.pem && "
+               "openssl req -newkey rsa:2048 -nodes -keyout c.key -out c.csr -subj /CN=c && "
+               "openssl x509 -req -in c.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out c.pem && "
+               "openssl req -x509 -newkey rsa:2048 -nodes -keyout o.key -out o.pem -days 2 -subj /CN=other");
+    if (!made) {
+        nats_proc_release(&f->nats);
+        loop_free(f->loop);
+        free(f);
+        skip(); /* no openssl program */
+    }
+    FILE *conf = fopen(f->nats.config, "a");
+    assert_non_null(conf);
+    fprintf(conf,
+            "tls { cert_file: \"%s/s.pem\", key_file: \"%s/s.key\", ca_file: \"%s/ca.pem\", verify: true }\n",
+            d, d, d);
+    fclose(conf);
+    nats_proc_start(&f->nats);
+
+    _cleanup_free_ char *ca = text_of(d, "ca.pem");
+    _cleanup_free_ char *other = text_of(d, "o.pem");
+    _cleanup_free_ char *cert = text_of(d, "c.pem");
+    _cleanup_free_ char *key = text_of(d, "c.key");
+    _cleanup_free_ char *by_ip = xasprintf("tls://127.0.0.1:%d", f->nats.port);
+    _cleanup_free_ char *by_name = xasprintf("tls://localhost:%d", f->nats.port);
+    const struct {
+        char *url, *ca;
+        bool good;
+    } cases[] = {{by_ip, ca, true}, {by_ip, other, false}, {by_name, ca, false}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct state state = {0};
+        struct bus *b = NULL;
+        struct err *err = NULL;
+        char *servers[] = {cases[i].url, NULL};
+        struct bus_options o = {.servers = servers,
+                                .ca_pem = cases[i].ca,
+                                .cert_pem = cert,
+                                .key_pem = key,
+                                .state = on_state,
+                                .arg = &state};
+        if (bus_new(f->loop, &o, &b, &err) < 0)
+            fail_msg("%s", err_text(err));
+        /* The server may not listen yet: that refusal is another one than the certificate's. */
+        while (!state.connected && !(state.err && strstr(state.err->message, "SSL")))
+            loop_turn(f->loop, true);
+        if (state.connected != cases[i].good)
+            fail_msg("case %zu: %s", i, err_text(state.err));
+        bus_free(b);
+        err_free(state.err);
+    }
+    nats_proc_release(&f->nats);
+    loop_free(f->loop);
+    free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -670,6 +764,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_free_in_failed_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_frozen_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_user_and_password, setup_users, teardown),
+        cmocka_unit_test(test_tls),
     };
 
     nats_proc_binary();

@@ -131,11 +131,12 @@ static void on_done(void *arg, const struct err *err)
         o->place = ++*o->order;
 }
 
-static struct lat_op *start(struct fixture *f, const char *host, const char *id, const char *image, uint32_t count,
-                            struct outcome *o)
+static struct lat_op *start(struct fixture *f, const char *host, const char *id, const char *image,
+                            uint32_t count, struct outcome *o)
 {
-    return lat_component_set(f->lat, &(struct lat_component_spec){.host = host, .id = id, .image = image, .count = count},
-                             on_done, o);
+    return lat_component_set(
+        f->lat, &(struct lat_component_spec){.host = host, .id = id, .image = image, .count = count}, on_done,
+        o);
 }
 
 static void test_unknown_driver(void **state)
@@ -145,7 +146,8 @@ static void test_unknown_driver(void **state)
     struct err *err = NULL;
     (void)state;
 
-    assert_int_equal(lat_open(l, &(struct lat_options){.driver = "wasmcloud.v9"}, &lat, &err), ERR_UNSUPPORTED);
+    assert_int_equal(lat_open(l, &(struct lat_options){.driver = "wasmcloud.v9"}, &lat, &err),
+                     ERR_UNSUPPORTED);
     assert_non_null(strstr(err->message, "wasmcloud.v1"));
     err_free(err);
     loop_free(l);
@@ -576,7 +578,8 @@ static void test_providers_and_configs(void **state)
     const struct lat_host *h = lat_host_get(f->lat, "NA");
     _cleanup_map_ struct map *values = map_new(NULL);
 
-    lat_provider_start(f->lat, &(struct lat_provider_spec){.host = "NA", .id = "p", .image = "img"}, on_done, &o);
+    lat_provider_start(f->lat, &(struct lat_provider_spec){.host = "NA", .id = "p", .image = "img"}, on_done,
+                       &o);
     loop_advance(f->loop, 10);
     assert_int_equal(o.code, 0);
     assert_true(lat_host_provider(h, "p")->healthy);
@@ -589,7 +592,8 @@ static void test_providers_and_configs(void **state)
     map_set(values, "k", (char *)"v");
     lat_config_put(f->lat, "n", values, on_done, &o);
     lat_config_del(f->lat, "n", on_done, &o);
-    lat_registry_put(f->lat, &(struct lat_credential){.registry = "r", .username = "u", .password = "p"}, on_done, &o);
+    lat_registry_put(f->lat, &(struct lat_credential){.registry = "r", .username = "u", .password = "p"},
+                     on_done, &o);
     loop_advance(f->loop, 10);
     assert_int_equal(o.calls, 6);
     assert_int_equal(o.code, 0);
@@ -694,7 +698,7 @@ static void test_close_with_everything_under_way(void **state)
 
 int main(void)
 {
-#define TWO(fn) cmocka_unit_test_setup_teardown(fn, setup_two, teardown)
+#define TWO(fn)  cmocka_unit_test_setup_teardown(fn, setup_two, teardown)
 #define NONE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_driver),

@@ -1,4 +1,5 @@
-/* The v1 driver against a scripted host on a real nats-server: lost events, doubled events, silence, refusals, rubbish. */
+/* The v1 driver against a scripted host on a real nats-server: lost events, doubled events, silence,
+ * refusals, rubbish. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@
 #include "lattice/lattice.h"
 #include "unit/lattice/nats_proc.h"
 
-#define HOST "NTESTHOST"
+#define HOST   "NTESTHOST"
 #define PREFIX "wasmbus.ctl.v1.default."
 
 /* A host that follows a script: what it runs is one component and one provider. */
@@ -26,7 +27,7 @@ struct host {
     uint32_t count;
     char provider[64];
     bool mute_events, double_events, mute_scale, mute_provider, rubbish_inventory, foreign_first;
-    const char *fail; /* text of component_scale_failed / provider_start_failed */
+    const char *fail;   /* text of component_scale_failed / provider_start_failed */
     const char *refuse; /* text of an answer with success false */
     int gets, scales, bad_refs;
     char last_scale[512], last_config[256];
@@ -56,19 +57,22 @@ static void publish(struct host *h, const char *subject, const char *text)
 static void event(struct host *h, const char *name, const char *data)
 {
     _cleanup_free_ char *subject = xasprintf("wasmbus.evt.default.%s", name);
-    _cleanup_free_ char *text = xasprintf("{\"specversion\":\"1.0\",\"type\":\"com.wasmcloud.lattice.%s\",\"source\":\"" HOST "\","
-                                          "\"time\":\"2026-01-02T03:04:05Z\",\"data\":%s}",
-                                          name, data);
+    _cleanup_free_ char *text =
+        xasprintf("{\"specversion\":\"1.0\",\"type\":\"com.wasmcloud.lattice.%s\",\"source\":\"" HOST "\","
+                  "\"time\":\"2026-01-02T03:04:05Z\",\"data\":%s}",
+                  name, data);
     if (h->mute_events)
         return;
     for (int i = 0; i < (h->double_events ? 2 : 1); i++)
         publish(h, subject, text);
 }
 
-static void component_event(struct host *h, const char *name, const char *image, uint32_t count, const char *error)
+static void component_event(struct host *h, const char *name, const char *image, uint32_t count,
+                            const char *error)
 {
     _cleanup_free_ char *data =
-        xasprintf("{\"component_id\":\"c\",\"image_ref\":\"%s\",\"max_instances\":%u,\"host_id\":\"" HOST "\",\"annotations\":{},"
+        xasprintf("{\"component_id\":\"c\",\"image_ref\":\"%s\",\"max_instances\":%u,\"host_id\":\"" HOST
+                  "\",\"annotations\":{},"
                   "\"error\":\"%s\"}",
                   image, count, error ? error : "");
 
@@ -77,30 +81,36 @@ static void component_event(struct host *h, const char *name, const char *image,
 
 static void answer(struct host *h, const struct bus_message *m, const char *response)
 {
-    _cleanup_free_ char *text =
-        h->refuse ? xasprintf("{\"success\":false,\"message\":\"%s\"}", h->refuse)
-                  : xasprintf("{\"success\":true,\"message\":\"\"%s%s}", response ? ",\"response\":" : "", response ? response : "");
+    _cleanup_free_ char *text = h->refuse
+                                    ? xasprintf("{\"success\":false,\"message\":\"%s\"}", h->refuse)
+                                    : xasprintf("{\"success\":true,\"message\":\"\"%s%s}",
+                                                response ? ",\"response\":" : "", response ? response : "");
 
     publish(h, m->reply, text);
 }
 
 static void on_ping(void *arg, const struct bus_message *m)
 {
-    answer(arg, m, "{\"id\":\"" HOST "\",\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":5}");
+    answer(arg, m,
+           "{\"id\":\"" HOST "\",\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":5}");
 }
 
 static void on_get(void *arg, const struct bus_message *m)
 {
     struct host *h = arg;
     _cleanup_free_ char *component =
-        h->count ? xasprintf("{\"id\":\"c\",\"image_ref\":\"%s\",\"revision\":0,\"max_instances\":%u,\"limits\":null}", h->image, h->count)
-                 : xstrdup("");
+        h->count
+            ? xasprintf(
+                  "{\"id\":\"c\",\"image_ref\":\"%s\",\"revision\":0,\"max_instances\":%u,\"limits\":null}",
+                  h->image, h->count)
+            : xstrdup("");
     _cleanup_free_ char *provider =
-        *h->provider ? xasprintf("{\"id\":\"p\",\"image_ref\":\"%s\",\"revision\":0}", h->provider) : xstrdup("");
-    _cleanup_free_ char *text =
-        xasprintf("{\"host_id\":\"%s\",\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"version\":\"1\",\"uptime_seconds\":5,"
-                  "\"components\":[%s],\"providers\":[%s]}",
-                  h->rubbish_inventory ? "no host" : HOST, component, provider);
+        *h->provider ? xasprintf("{\"id\":\"p\",\"image_ref\":\"%s\",\"revision\":0}", h->provider)
+                     : xstrdup("");
+    _cleanup_free_ char *text = xasprintf("{\"host_id\":\"%s\",\"friendly_name\":\"f\",\"labels\":{\"a\":"
+                                          "\"b\"},\"version\":\"1\",\"uptime_seconds\":5,"
+                                          "\"components\":[%s],\"providers\":[%s]}",
+                                          h->rubbish_inventory ? "no host" : HOST, component, provider);
 
     h->gets++;
     answer(h, m, text);
@@ -149,7 +159,8 @@ static void on_provider_start(void *arg, const struct bus_message *m)
     assert_int_equal(json_parse(m->data, m->len, "start", &o, NULL), 0);
     answer(h, m, NULL);
     if (h->fail) {
-        _cleanup_free_ char *data = xasprintf("{\"provider_id\":\"p\",\"provider_ref\":\"x\",\"error\":\"%s\"}", h->fail);
+        _cleanup_free_ char *data =
+            xasprintf("{\"provider_id\":\"p\",\"provider_ref\":\"x\",\"error\":\"%s\"}", h->fail);
         event(h, "provider_start_failed", data);
         return;
     }
@@ -180,7 +191,9 @@ static void on_config(void *arg, const struct bus_message *m)
 
 static void on_links(void *arg, const struct bus_message *m)
 {
-    answer(arg, m, "[{\"source_id\":\"s\",\"target\":\"t\",\"wit_namespace\":\"w\",\"wit_package\":\"p\",\"interfaces\":[\"i\"]}]");
+    answer(arg, m,
+           "[{\"source_id\":\"s\",\"target\":\"t\",\"wit_namespace\":\"w\",\"wit_package\":\"p\","
+           "\"interfaces\":[\"i\"]}]");
 }
 
 static void on_host_stop(void *arg, const struct bus_message *m)
@@ -208,7 +221,10 @@ static void host_start(struct fixture *f)
         {PREFIX "link.put", on_config},
     };
 
-    assert_int_equal(bus_new(f->loop, &(struct bus_options){.servers = servers, .state = on_host_state, .arg = h}, &h->bus, NULL), 0);
+    assert_int_equal(bus_new(f->loop,
+                             &(struct bus_options){.servers = servers, .state = on_host_state, .arg = h},
+                             &h->bus, NULL),
+                     0);
     for (size_t i = 0; i < ARRAY_LEN(served); i++)
         assert_non_null(bus_subscribe(h->bus, served[i].subject, served[i].fn, h));
     assert_true(nats_proc_until(f->loop, &h->connected));
@@ -285,7 +301,9 @@ static void on_done(void *arg, const struct err *err)
 static int set(struct fixture *f, const char *image, uint32_t count, struct outcome *o)
 {
     memset(o, 0, sizeof(*o));
-    lat_component_set(f->lat, &(struct lat_component_spec){.host = HOST, .id = "c", .image = image, .count = count}, on_done, o);
+    lat_component_set(f->lat,
+                      &(struct lat_component_spec){.host = HOST, .id = "c", .image = image, .count = count},
+                      on_done, o);
     assert_true(nats_proc_until(f->loop, &o->done));
     return o->code;
 }
@@ -376,9 +394,10 @@ static void test_bad_names(void **state)
     assert_int_equal(o.code, ERR_INVALID);
     char *config[] = {(char *)"x y", NULL};
     memset(&o, 0, sizeof(o));
-    lat_component_set(f->lat,
-                      &(struct lat_component_spec){.host = HOST, .id = "c", .image = "i", .count = 1, .config = config},
-                      on_done, &o);
+    lat_component_set(
+        f->lat,
+        &(struct lat_component_spec){.host = HOST, .id = "c", .image = "i", .count = 1, .config = config},
+        on_done, &o);
     assert_true(nats_proc_until(f->loop, &o.done));
     assert_int_equal(o.code, ERR_INVALID);
     assert_int_equal(f->host.scales, 0);
@@ -404,7 +423,8 @@ static void test_unreadable_inventory_is_not_death(void **state)
 static int provider(struct fixture *f, const char *image, struct outcome *o)
 {
     memset(o, 0, sizeof(*o));
-    lat_provider_start(f->lat, &(struct lat_provider_spec){.host = HOST, .id = "p", .image = image}, on_done, o);
+    lat_provider_start(f->lat, &(struct lat_provider_spec){.host = HOST, .id = "p", .image = image}, on_done,
+                       o);
     assert_true(nats_proc_until(f->loop, &o->done));
     return o->code;
 }
@@ -481,7 +501,10 @@ static void test_configs_and_links(void **state)
 
     f->host.refuse = "link already exists with different target";
     memset(&o, 0, sizeof(o));
-    struct lat_link link = {.source = (char *)"s", .target = (char *)"t", .wit_namespace = (char *)"w", .wit_package = (char *)"p"};
+    struct lat_link link = {.source = (char *)"s",
+                            .target = (char *)"t",
+                            .wit_namespace = (char *)"w",
+                            .wit_package = (char *)"p"};
     lat_link_put(f->lat, &link, on_done, &o);
     assert_true(nats_proc_until(f->loop, &o.done));
     assert_int_equal(o.code, ERR_FAILED);
@@ -512,7 +535,8 @@ static void test_host_dies_in_the_middle(void **state)
     struct outcome o = {0};
 
     f->host.mute_scale = true;
-    lat_component_set(f->lat, &(struct lat_component_spec){.host = HOST, .id = "c", .image = "i", .count = 1}, on_done, &o);
+    lat_component_set(f->lat, &(struct lat_component_spec){.host = HOST, .id = "c", .image = "i", .count = 1},
+                      on_done, &o);
     int64_t end = loop_now_ms(f->loop) + 20000;
     while (!f->host.scales && loop_now_ms(f->loop) < end)
         loop_turn(f->loop, true);
@@ -528,8 +552,14 @@ static void test_rubbish_on_the_event_subject(void **state)
 {
     struct fixture *f = *state;
     struct outcome o;
-    static const char *const rubbish[] = {"", "{", "null", "[[[[[[", "{\"type\":1}", "\xff\xfe",
-                                          "{\"type\":\"com.wasmcloud.lattice.host_stopped\",\"source\":\"> x\"}"};
+    static const char *const rubbish[] = {
+        "",
+        "{",
+        "null",
+        "[[[[[[",
+        "{\"type\":1}",
+        "\xff\xfe",
+        "{\"type\":\"com.wasmcloud.lattice.host_stopped\",\"source\":\"> x\"}"};
 
     for (size_t i = 0; i < ARRAY_LEN(rubbish); i++)
         publish(&f->host, "wasmbus.evt.default.component_scaled", rubbish[i]);

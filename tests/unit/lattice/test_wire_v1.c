@@ -109,8 +109,9 @@ static void test_answers(void **state)
 static void test_host(void **state)
 {
     (void)state;
-    _cleanup_json_ cJSON *o = parse("{\"id\":\"NABC\",\"friendly_name\":\"f\",\"labels\":{\"a.b/c\":\"d\"},\"version\":\"1\","
-                                    "\"uptime_seconds\":12,\"js_domain\":null,\"new\":[1]}");
+    _cleanup_json_ cJSON *o =
+        parse("{\"id\":\"NABC\",\"friendly_name\":\"f\",\"labels\":{\"a.b/c\":\"d\"},\"version\":\"1\","
+              "\"uptime_seconds\":12,\"js_domain\":null,\"new\":[1]}");
     struct lat_v1_host h;
 
     assert_int_equal(lat_v1_host(o, &h, NULL), 0);
@@ -154,9 +155,12 @@ static void test_inventory(void **state)
     (void)state;
     _cleanup_json_ cJSON *o = parse(
         "{\"host_id\":\"NA\",\"friendly_name\":\"f\",\"labels\":{},\"version\":\"v\",\"uptime_seconds\":1,"
-        "\"components\":[{\"id\":\"a\",\"image_ref\":\"file:///x\",\"revision\":0,\"max_instances\":4294967295,"
-        "\"limits\":null,\"annotations\":{\"k\":\"v\"}},{\"id\":\"b\",\"image_ref\":\"y\",\"revision\":0,\"max_instances\":1}],"
-        "\"providers\":[{\"id\":\"http-server\",\"image_ref\":\"http-server\",\"revision\":0},{\"id\":\"old\"}]}");
+        "\"components\":[{\"id\":\"a\",\"image_ref\":\"file:///"
+        "x\",\"revision\":0,\"max_instances\":4294967295,"
+        "\"limits\":null,\"annotations\":{\"k\":\"v\"}},{\"id\":\"b\",\"image_ref\":\"y\",\"revision\":0,"
+        "\"max_instances\":1}],"
+        "\"providers\":[{\"id\":\"http-server\",\"image_ref\":\"http-server\",\"revision\":0},{\"id\":"
+        "\"old\"}]}");
     struct lat_v1_inventory inv;
 
     assert_int_equal(lat_v1_inventory(o, &inv, NULL), 0);
@@ -179,10 +183,13 @@ static void test_inventory(void **state)
         {"{\"host_id\":\"N\",\"components\":[{\"image_ref\":\"x\"}]}", "field id"},
         {"{\"host_id\":\"N\",\"components\":[{\"id\":\"a\"}]}", "field image_ref"},
         {"{\"host_id\":\"N\",\"components\":[5]}", "field id"},
-        {"{\"host_id\":\"N\",\"components\":[{\"id\":\"a\",\"image_ref\":\"x\",\"max_instances\":4294967296}]}",
+        {"{\"host_id\":\"N\",\"components\":[{\"id\":\"a\",\"image_ref\":\"x\",\"max_instances\":4294967296}]"
+         "}",
          "field max_instances"},
-        {"{\"host_id\":\"N\",\"components\":[{\"id\":\"a\",\"image_ref\":\"x\",\"max_instances\":-1}]}", "field max_instances"},
-        {"{\"host_id\":\"N\",\"components\":[{\"id\":\"a\",\"image_ref\":\"x\",\"annotations\":{\"k\":null}}]}",
+        {"{\"host_id\":\"N\",\"components\":[{\"id\":\"a\",\"image_ref\":\"x\",\"max_instances\":-1}]}",
+         "field max_instances"},
+        {"{\"host_id\":\"N\",\"components\":[{\"id\":\"a\",\"image_ref\":\"x\",\"annotations\":{\"k\":null}}]"
+         "}",
          "field annotations"},
         {"{\"host_id\":\"N\",\"providers\":[{\"id\":\"a\"},{\"id\":1}]}", "field id"},
     };
@@ -197,8 +204,9 @@ static void test_inventory(void **state)
 static void test_links(void **state)
 {
     (void)state;
-    _cleanup_json_ cJSON *o = parse("[{\"source_id\":\"h\",\"target\":\"t\",\"wit_namespace\":\"wasi\",\"wit_package\":\"keyvalue\","
-                                    "\"interfaces\":[\"store\",\"atomics\"],\"source_config\":[\"c\"]}]");
+    _cleanup_json_ cJSON *o = parse(
+        "[{\"source_id\":\"h\",\"target\":\"t\",\"wit_namespace\":\"wasi\",\"wit_package\":\"keyvalue\","
+        "\"interfaces\":[\"store\",\"atomics\"],\"source_config\":[\"c\"]}]");
     struct lat_link *links;
     size_t n;
 
@@ -211,21 +219,25 @@ static void test_links(void **state)
     assert_true(lat_link_same(&links[0], &links[0]));
 
     char *text = lat_v1_link_put(&links[0]);
-    assert_string_equal(text, "{\"source_id\":\"h\",\"target\":\"t\",\"name\":\"default\",\"wit_namespace\":\"wasi\","
-                              "\"wit_package\":\"keyvalue\",\"interfaces\":[\"atomics\",\"store\"],\"source_config\":[\"c\"],"
-                              "\"target_config\":[]}");
+    assert_string_equal(
+        text, "{\"source_id\":\"h\",\"target\":\"t\",\"name\":\"default\",\"wit_namespace\":\"wasi\","
+              "\"wit_package\":\"keyvalue\",\"interfaces\":[\"atomics\",\"store\"],\"source_config\":[\"c\"],"
+              "\"target_config\":[]}");
     free(text);
     text = lat_v1_link_del(&links[0]);
-    assert_string_equal(text, "{\"source_id\":\"h\",\"name\":\"default\",\"wit_namespace\":\"wasi\",\"wit_package\":\"keyvalue\"}");
+    assert_string_equal(
+        text,
+        "{\"source_id\":\"h\",\"name\":\"default\",\"wit_namespace\":\"wasi\",\"wit_package\":\"keyvalue\"}");
     free(text);
     lat_v1_links_free(links, n);
 
     assert_int_equal(lat_v1_links(NULL, &links, &n, NULL), 0);
     assert_int_equal(n, 0);
     lat_v1_links_free(links, n);
-    static const char *const bad[] = {"{}", "[1]", "[{\"source_id\":\"h\"}]",
-                                      "[{\"source_id\":\"h\",\"target\":\"t\",\"wit_namespace\":\"w\",\"wit_package\":\"k\","
-                                      "\"interfaces\":[1]}]"};
+    static const char *const bad[] = {
+        "{}", "[1]", "[{\"source_id\":\"h\"}]",
+        "[{\"source_id\":\"h\",\"target\":\"t\",\"wit_namespace\":\"w\",\"wit_package\":\"k\","
+        "\"interfaces\":[1]}]"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         _cleanup_json_ cJSON *b = parse(bad[i]);
         assert_int_equal(lat_v1_links(b, &links, &n, NULL), ERR_PROTOCOL);
@@ -241,24 +253,30 @@ static void test_events(void **state)
         uint32_t count;
     } cases[] = {
         {"host_stopped", "{\"labels\":{}}", LAT_EVENT_HOST_STOPPED, NULL, NULL, NULL, 0},
-        {"component_scaled", "{\"component_id\":\"c\",\"image_ref\":\"i\",\"max_instances\":3,\"host_id\":\"\",\"annotations\":{}}",
+        {"component_scaled",
+         "{\"component_id\":\"c\",\"image_ref\":\"i\",\"max_instances\":3,\"host_id\":\"\",\"annotations\":{}"
+         "}",
          LAT_EVENT_COMPONENT_SCALED, "c", "i", NULL, 3},
         {"component_scale_failed",
-         "{\"component_id\":\"c\",\"image_ref\":\"i\",\"max_instances\":1,\"annotations\":{},\"error\":\"why\"}",
+         "{\"component_id\":\"c\",\"image_ref\":\"i\",\"max_instances\":1,\"annotations\":{},\"error\":"
+         "\"why\"}",
          LAT_EVENT_COMPONENT_FAILED, "c", "i", "why", 1},
-        {"provider_started", "{\"provider_id\":\"p\",\"image_ref\":\"i\"}", LAT_EVENT_PROVIDER_STARTED, "p", "i", NULL, 0},
-        {"provider_start_failed", "{\"provider_id\":\"p\",\"provider_ref\":\"i\",\"error\":\"e\"}", LAT_EVENT_PROVIDER_FAILED,
-         "p", "i", "e", 0},
-        {"provider_stopped", "{\"provider_id\":\"p\",\"reason\":\"stop\"}", LAT_EVENT_PROVIDER_STOPPED, "p", NULL, NULL, 0},
+        {"provider_started", "{\"provider_id\":\"p\",\"image_ref\":\"i\"}", LAT_EVENT_PROVIDER_STARTED, "p",
+         "i", NULL, 0},
+        {"provider_start_failed", "{\"provider_id\":\"p\",\"provider_ref\":\"i\",\"error\":\"e\"}",
+         LAT_EVENT_PROVIDER_FAILED, "p", "i", "e", 0},
+        {"provider_stopped", "{\"provider_id\":\"p\",\"reason\":\"stop\"}", LAT_EVENT_PROVIDER_STOPPED, "p",
+         NULL, NULL, 0},
         {"linkdef_deleted", "{\"source_id\":\"s\"}", LAT_EVENT_LINK_DELETED, "s", NULL, NULL, 0},
         {"config_set", "{\"config_name\":\"n\"}", LAT_EVENT_CONFIG_SET, "n", NULL, NULL, 0},
     };
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        _cleanup_free_ char *text = xasprintf("{\"specversion\":\"1.0\",\"id\":\"x\",\"type\":\"com.wasmcloud.lattice.%s\","
-                                              "\"source\":\"NA\",\"time\":\"2026-01-02T03:04:05.5Z\",\"data\":%s}",
-                                              cases[i].type, cases[i].data);
+        _cleanup_free_ char *text =
+            xasprintf("{\"specversion\":\"1.0\",\"id\":\"x\",\"type\":\"com.wasmcloud.lattice.%s\","
+                      "\"source\":\"NA\",\"time\":\"2026-01-02T03:04:05.5Z\",\"data\":%s}",
+                      cases[i].type, cases[i].data);
         struct lat_v1_event e;
         struct err *err = NULL;
         if (lat_v1_event(text, strlen(text), &e, &err) < 0)
@@ -274,8 +292,9 @@ static void test_events(void **state)
         lat_v1_event_release(&e);
     }
 
-    static const char beat[] = "{\"type\":\"com.wasmcloud.lattice.host_heartbeat\",\"source\":\"NA\",\"data\":{\"host_id\":\"NA\","
-                               "\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":9,\"components\":[]}}";
+    static const char beat[] =
+        "{\"type\":\"com.wasmcloud.lattice.host_heartbeat\",\"source\":\"NA\",\"data\":{\"host_id\":\"NA\","
+        "\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":9,\"components\":[]}}";
     struct lat_v1_event e;
     assert_int_equal(lat_v1_event(beat, strlen(beat), &e, NULL), 0);
     assert_true(e.known && e.heartbeat);
@@ -283,7 +302,8 @@ static void test_events(void **state)
     assert_string_equal(map_get(e.about.labels, "a"), "b");
     lat_v1_event_release(&e);
 
-    static const char other[] = "{\"type\":\"com.wasmcloud.lattice.something_new\",\"source\":\"NA\",\"data\":7}";
+    static const char other[] =
+        "{\"type\":\"com.wasmcloud.lattice.something_new\",\"source\":\"NA\",\"data\":7}";
     assert_int_equal(lat_v1_event(other, strlen(other), &e, NULL), 0);
     assert_false(e.known);
     lat_v1_event_release(&e);
@@ -295,7 +315,8 @@ static void test_events(void **state)
         "{\"source\":\"NA\"}",
         "{\"type\":\"com.wasmcloud.lattice.host_stopped\",\"source\":\"a.b\"}",
         "{\"type\":\"com.wasmcloud.lattice.component_scaled\",\"source\":\"NA\"}",
-        "{\"type\":\"com.wasmcloud.lattice.component_scaled\",\"source\":\"NA\",\"data\":{\"component_id\":\"c\","
+        "{\"type\":\"com.wasmcloud.lattice.component_scaled\",\"source\":\"NA\",\"data\":{\"component_id\":"
+        "\"c\","
         "\"max_instances\":1e10}}",
         "{\"type\":\"com.wasmcloud.lattice.host_heartbeat\",\"source\":\"NA\",\"data\":[]}",
     };
@@ -318,15 +339,19 @@ static void test_requests(void **state)
                                    .annotations = annotations,
                                    .memory_limit = INT64_C(5000000000)};
     char *text = lat_v1_scale(&s, "i", s.count);
-    assert_string_equal(text, "{\"component_id\":\"c\",\"component_ref\":\"i\",\"host_id\":\"NA\",\"count\":4294967295,"
-                              "\"config\":[\"a\",\"b\"],\"annotations\":{\"wasmctl.dev/owner\":\"u/n\\\"x\"},"
-                              "\"component_limits\":{\"max_memory_limit\":\"5000000000\"}}");
+    assert_string_equal(
+        text, "{\"component_id\":\"c\",\"component_ref\":\"i\",\"host_id\":\"NA\",\"count\":4294967295,"
+              "\"config\":[\"a\",\"b\"],\"annotations\":{\"wasmctl.dev/owner\":\"u/n\\\"x\"},"
+              "\"component_limits\":{\"max_memory_limit\":\"5000000000\"}}");
     free(text);
     text = lat_v1_scale(&(struct lat_component_spec){.host = "NA", .id = "c"}, "", 0);
-    assert_string_equal(text, "{\"component_id\":\"c\",\"component_ref\":\"\",\"host_id\":\"NA\",\"count\":0,\"config\":[]}");
+    assert_string_equal(
+        text, "{\"component_id\":\"c\",\"component_ref\":\"\",\"host_id\":\"NA\",\"count\":0,\"config\":[]}");
     free(text);
-    text = lat_v1_provider_start(&(struct lat_provider_spec){.host = "NA", .id = "p", .image = "i", .config = config});
-    assert_string_equal(text, "{\"provider_id\":\"p\",\"provider_ref\":\"i\",\"host_id\":\"NA\",\"config\":[\"a\",\"b\"]}");
+    text = lat_v1_provider_start(
+        &(struct lat_provider_spec){.host = "NA", .id = "p", .image = "i", .config = config});
+    assert_string_equal(
+        text, "{\"provider_id\":\"p\",\"provider_ref\":\"i\",\"host_id\":\"NA\",\"config\":[\"a\",\"b\"]}");
     free(text);
     text = lat_v1_provider_stop("NA", "p");
     assert_string_equal(text, "{\"provider_id\":\"p\",\"host_id\":\"NA\"}");
@@ -337,8 +362,10 @@ static void test_requests(void **state)
     text = lat_v1_config_put(annotations);
     assert_string_equal(text, "{\"wasmctl.dev/owner\":\"u/n\\\"x\"}");
     free(text);
-    text = lat_v1_registry_put(&(struct lat_credential){.registry = "r.example:5000", .username = "u", .password = "p"});
-    assert_string_equal(text, "{\"r.example:5000\":{\"registryType\":\"oci\",\"username\":\"u\",\"password\":\"p\"}}");
+    text = lat_v1_registry_put(
+        &(struct lat_credential){.registry = "r.example:5000", .username = "u", .password = "p"});
+    assert_string_equal(
+        text, "{\"r.example:5000\":{\"registryType\":\"oci\",\"username\":\"u\",\"password\":\"p\"}}");
     free(text);
     text = lat_v1_host_stop("NA", 1500);
     assert_string_equal(text, "{\"host_id\":\"NA\",\"timeout\":1500}");
@@ -367,9 +394,9 @@ static void test_config(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_provider_images), cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_host),      cmocka_unit_test(test_inventory),       cmocka_unit_test(test_links),
-        cmocka_unit_test(test_events),    cmocka_unit_test(test_requests),        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_provider_images), cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_host),   cmocka_unit_test(test_inventory),       cmocka_unit_test(test_links),
+        cmocka_unit_test(test_events), cmocka_unit_test(test_requests),        cmocka_unit_test(test_config),
     };
 
     return cmocka_run_group_tests_name("wire_v1", tests, NULL, NULL);
