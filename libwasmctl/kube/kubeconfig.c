@@ -68,16 +68,18 @@ static int merge_file(struct kubeconfig *k, const char *path, bool must_exist, s
     if (r < 0)
         return r;
     if (docs.len > 1) {
+        r = err_set(err, ERR_INVALID, "%s: a kubeconfig holds one document, not %zu", path, docs.len);
         yaml_docs_release(&docs);
-        return err_set(err, ERR_INVALID, "%s: a kubeconfig holds one document, not %zu", path, docs.len);
+        return r;
     }
     if (docs.len) {
         const cJSON *o = docs.items[0].root;
         const char *kind = json_str(o, "kind"), *current = json_str(o, "current-context");
         if (!cJSON_IsObject(o) || (kind && !streq(kind, "Config"))) {
+            r = err_set(err, ERR_INVALID, "%s: is no kubeconfig (kind %s)", path,
+                        kind ? kind : "is missing");
             yaml_docs_release(&docs);
-            return err_set(err, ERR_INVALID, "%s: is no kubeconfig (kind %s)", path,
-                           kind ? kind : "is missing");
+            return r;
         }
         _cleanup_free_ char *dir = dir_of(path);
         merge_list(k, o, "clusters", dir);
