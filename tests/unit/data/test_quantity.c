@@ -1,0 +1,44 @@
+#include "unit/unit.h"
+
+#include "data/quantity.h"
+
+static void test_parse(void **state _unused_)
+{
+    static const struct {
+        const char *text;
+        int64_t value;
+    } rows[] = {{"0", 0},
+                {"64Mi", 67108864},
+                {"1.5G", 1500000000},
+                {"1Ki", 1024},
+                {"200m", 1},
+                {"1e3", 1000},
+                {"1E", INT64_C(1000000000000000000)},
+                {"0.5Ki", 512},
+                {"100k", 100000},
+                {"+5", 5}};
+    static const char *const bad[] = {"", "Mi", "-1", "1X", "1 Mi", "9Ei", "1e99", "0x10", "1Mib"};
+    int64_t value;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(quantity_parse(rows[i].text, &value, NULL), 0);
+        assert_true(value == rows[i].value);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(quantity_parse(bad[i], &value, NULL), ERR_INVALID);
+}
+
+static void test_text(void **state _unused_)
+{
+    char out[QUANTITY_TEXT_LEN];
+
+    assert_string_equal(quantity_text(512, out), "512");
+    assert_string_equal(quantity_text(2048, out), "2Ki");
+    assert_string_equal(quantity_text(101058054, out), "96.4Mi");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_parse), cmocka_unit_test(test_text)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
