@@ -341,6 +341,8 @@ int kube_client_new(struct loop *l, const struct kube_config *config,
         c->options.timeout_ms = KUBE_DEFAULT_TIMEOUT_MS;
     if (!c->options.connect_timeout_ms)
         c->options.connect_timeout_ms = 10 * 1000;
+    if (!c->options.max_body)
+        c->options.max_body = KUBE_MAX_BODY;
     c->user_agent = xstrdup(c->options.user_agent ? c->options.user_agent : "wasmctl/" WASMCTL_VERSION);
     c->options.user_agent = c->user_agent;
     c->ready_tail = &c->ready;
@@ -486,8 +488,8 @@ struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call)
     r->done = call->done;
     r->arg = call->arg;
     r->warnings = strv_new();
-    buf_init(&r->inbox, KUBE_MAX_BODY);
-    buf_init(&r->answer, KUBE_MAX_BODY);
+    buf_init(&r->inbox, c->options.max_body);
+    buf_init(&r->answer, c->options.max_body);
     r->next = c->requests;
     if (c->requests)
         c->requests->prev = r;

@@ -29,6 +29,7 @@ enum {
 struct kube_client_options {
     int64_t timeout_ms;         /* default deadline of a request; 0 = KUBE_DEFAULT_TIMEOUT_MS, < 0 = none */
     int64_t connect_timeout_ms; /* 0 = 10 s */
+    size_t max_body;            /* larger answers are refused; 0 = KUBE_MAX_BODY */
     const char *user_agent;     /* NULL = "wasmctl/<version>" */
     int verbosity; /* kubectl's -v: 6 request lines, 7 headers, 8 bodies (cut), 9 all; to trace; secrets
                       redacted */

@@ -93,6 +93,7 @@ struct kube_req {
     long retry_after_ms;
     int status;
     bool got_bytes, too_large, refreshed, secret;
+    bool head_done; /* all headers of the final answer are here */
     bool logged_in; /* a plugin has just run for it: what it gave is used whatever it says */
     unsigned auth_serial;
     int64_t sent_ms; /* this attempt */

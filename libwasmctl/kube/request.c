@@ -106,12 +106,14 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         note_warnings(r, value);
         free(value);
     }
-    if (len <= 2 && r->opened && !r->is_open) {
+    if (len <= 2) {
         long status = 0;
         curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-        r->is_open = status >= 200 && status < 300;
-        if (r->is_open)
+        r->head_done = status >= 200;
+        if (r->opened && !r->is_open && status >= 200 && status < 300) {
+            r->is_open = true;
             kube_client_mark_ready(r);
+        }
     }
     if (r->client->options.verbosity >= 8) {
         size_t shown = strcspn(line, "\r\n");
@@ -127,6 +129,18 @@ static int on_socket(void *arg _unused_, curl_socket_t fd, curlsocktype purpose 
 
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
     return CURL_SOCKOPT_OK;
+}
+
+/* curl asks again on its own when a connection that had served before breaks without an answer. What changes
+ * something must not be sent twice: the server may have done it. */
+static int before_send(void *arg, char *ip _unused_, char *own_ip _unused_, int port _unused_,
+                       int own_port _unused_)
+{
+    struct kube_req *r = arg;
+    long sent = 0;
+
+    curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
+    return sent > 0 && !streq(r->method, "GET") ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* As other Kubernetes tools: a proxy of the environment is not asked for this machine's own addresses. */
@@ -279,6 +293,8 @@ static void set_options(struct kube_req *r, const char *url)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_send);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     if (!c->config->disable_compression)
@@ -304,6 +320,7 @@ void kube_req_start(struct kube_req *r)
     r->result = CURLE_OK;
     r->status = 0;
     r->got_bytes = false;
+    r->head_done = false;
     r->error[0] = '\0';
     r->sent_ms = loop_now_ms(c->loop);
     r->secret = is_secret(r->path);
@@ -418,6 +435,11 @@ static int connection_error(const struct kube_req *r, struct err **err)
     case CURLE_OPERATION_TIMEDOUT:
         return err_set(err, ERR_TIMEOUT, "Unable to connect to the server: %s did not answer in time (%s)",
                        where, why);
+    case CURLE_ABORTED_BY_CALLBACK: /* before_send() */
+        return err_set(err, ERR_UNAVAILABLE,
+                       "Unable to connect to the server: %s closed the connection without an answer; it may or "
+                       "may not have done what was asked (%s %s)",
+                       where, r->method, r->path);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CONNECT_ERROR:
@@ -442,6 +464,12 @@ static void make_error(struct kube_req *r, struct err **err)
         return;
     }
     bool ok = r->status >= 200 && r->status < 300;
+    if (r->result == CURLE_OK && !r->head_done) {
+        /* curl is content with half the headers. */
+        err_set(err, ERR_UNAVAILABLE, "the answer of %s to %s %s was cut off in its headers",
+                r->client->host_port, r->method, r->path);
+        return;
+    }
     if (r->result == CURLE_OK && ok)
         return;
     if (r->status >= 300 || (r->result == CURLE_OK && !ok)) {
@@ -506,7 +534,7 @@ static void tell_warnings(struct kube_req *r)
 {
     struct kube_client *c = r->client;
 
-    for (size_t i = 0; c->options.warning && r->warnings && r->warnings[i]; i++) {
+    for (size_t i = 0; c->options.warning && r->warnings && r->warnings[i] && !r->cancelled; i++) {
         if (map_has(c->warned, r->warnings[i]))
             continue;
         if (map_len(c->warned) >= WARNED_MOST)
@@ -549,7 +577,8 @@ void kube_req_deliver(struct kube_req *r)
     bool goes_on = deliver_chunk(r);
     if (goes_on && r->state == REQ_FINISHED && !try_again(r)) {
         tell_warnings(r);
-        make_error(r, &err);
+        if (!r->cancelled)
+            make_error(r, &err);
         if (!r->chunk || r->answer.len)
             trace_body(r, "Response Body", buf_str(&r->answer));
         struct kube_response response = {
@@ -558,7 +587,7 @@ void kube_req_deliver(struct kube_req *r)
             .len = r->answer.len,
             .content_type = r->answer_type ? r->answer_type : "",
         };
-        if (r->done)
+        if (r->done && !r->cancelled)
             r->done(r->arg, &response, err);
         r->cancelled = true;
     }
