@@ -579,11 +579,18 @@ int main(int argc, char **argv)
             return usage();
         }
     }
-    for (size_t i = 0; optind < argc && i < ARRAY_LEN(commands); i++)
-        if (streq(argv[optind], commands[i].name))
-            c.command = &commands[i];
-    c.args = argv + optind + 1;
-    c.nargs = argc - optind - 1;
+    /* "config get" is "config-get". */
+    _cleanup_free_ char *two = optind + 1 < argc ? xasprintf("%s-%s", argv[optind], argv[optind + 1]) : NULL;
+    int used = 1;
+    for (size_t i = 0; optind < argc && i < ARRAY_LEN(commands); i++) {
+        bool both = two && streq(two, commands[i].name);
+        if (!both && !streq(argv[optind], commands[i].name))
+            continue;
+        c.command = &commands[i];
+        used = both ? 2 : 1;
+    }
+    c.args = argv + optind + used;
+    c.nargs = argc - optind - used;
     if (!c.command || c.nargs < c.command->min || c.nargs > c.command->max)
         return usage();
     if (!servers[0])

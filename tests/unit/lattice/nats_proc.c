@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,7 @@ void nats_proc_start(struct nats_proc *p)
     if (p->pid < 0)
         die("fork");
     if (p->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves nothing behind */
         execl(bin, "nats-server", "-c", p->config, "-l", log, (char *)NULL);
         _exit(127);
     }
