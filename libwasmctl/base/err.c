@@ -18,10 +18,10 @@ int err_setv(struct err **err, int code, const char *fmt, va_list ap)
 {
     if (!err)
         return code;
-    err_free(*err);
     struct err *e = xcalloc(1, sizeof(*e));
     e->code = code;
     e->message = xvasprintf(fmt, ap);
+    err_free(*err); /* only now: the arguments may be parts of it */
     *err = e;
     return code;
 }

@@ -152,9 +152,9 @@ const char *str_suggest(const char *s, const char *const *candidates)
     return best;
 }
 
-/* Length of the valid UTF-8 sequence at p and its code point, 0 when it is not valid. */
-static size_t utf8_next(const unsigned char *p, uint32_t *ret_cp)
+size_t str_utf8_next(const char *s, uint32_t *ret_cp)
 {
+    const unsigned char *p = (const unsigned char *)s;
     size_t len = *p < 0x80             ? 1
                  : (*p & 0xe0) == 0xc0 ? 2
                  : (*p & 0xf0) == 0xe0 ? 3
@@ -189,7 +189,7 @@ char *str_escape_control(const char *s, bool keep_newlines)
 
     for (const unsigned char *p = (const unsigned char *)s; *p;) {
         uint32_t cp = 0;
-        size_t n = utf8_next(p, &cp);
+        size_t n = str_utf8_next((const char *)p, &cp);
         if (!n) {
             buf_addf(&b, "\\x%02x", *p++);
             continue;
@@ -228,7 +228,7 @@ size_t str_width(const char *s)
 
     for (const unsigned char *p = (const unsigned char *)s; *p;) {
         uint32_t cp = 0;
-        size_t n = utf8_next(p, &cp), w = 1;
+        size_t n = str_utf8_next((const char *)p, &cp), w = 1;
         for (size_t i = 0; n && cp >= 0x300 && i < ARRAY_LEN(zero_width); i++)
             if (cp >= zero_width[i].first && cp <= zero_width[i].last)
                 w = 0;

@@ -47,6 +47,9 @@ char *strv_join(char *const *v, const char *sep);
  */
 const char *str_suggest(const char *s, const char *const *candidates);
 
+/* Bytes of the UTF-8 sequence at s and its code point; 0 when it is not valid (overlong, a surrogate, cut
+ * off). s must not be at its end. */
+size_t str_utf8_next(const char *s, uint32_t *ret_cp);
 /* Copies with control characters and invalid UTF-8 made visible ("\x1b"), so that no outside text can steer a
  * terminal. keep_newlines leaves '\n' and '\t' alone. */
 char *str_escape_control(const char *s, bool keep_newlines);

@@ -144,7 +144,7 @@ int time_parse_duration(const char *s, int64_t *ret_ns, struct err **err)
         if (*p == '.')
             for (p++; isdigit((unsigned char)*p); p++)
                 number += (*p - '0') * (scale /= 10);
-        if (p == start)
+        if (p == start || (p == start + 1 && *start == '.'))
             goto bad;
         size_t i = 0, best = ARRAY_LEN(units), best_len = 0;
         for (; i < ARRAY_LEN(units); i++) {

@@ -5,128 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
-
-#define JSON_MAX_SAFE 9007199254740992.0 /* 2^53: beyond it a double skips integers */
 
 __attribute__((constructor)) static void install_hooks(void)
 {
     cJSON_Hooks hooks = {.malloc_fn = xmalloc, .free_fn = free};
 
     cJSON_InitHooks(&hooks);
-}
-
-/* Parsing */
-
-static void line_and_column(const char *text, const char *at, unsigned *ret_line, unsigned *ret_column)
-{
-    unsigned line = 1;
-    const char *start = text;
-
-    for (const char *p = text; p < at; p++) {
-        if (*p == '\n') {
-            line++;
-            start = p + 1;
-        }
-    }
-    *ret_line = line;
-    *ret_column = (unsigned)(at - start) + 1;
-}
-
-/* Nesting is counted beforehand: cJSON's own limit is a compile-time constant of the library. */
-static const char *too_deep(const char *text, size_t len)
-{
-    int depth = 0;
-    bool in_string = false;
-
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > JSON_MAX_DEPTH)
-                return text + i;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-    }
-    return NULL;
-}
-
-static void drop_duplicate_keys(cJSON *o)
-{
-    /* The last wins: an earlier member of the same name is removed. Only small objects are compared pair by
-     * pair. */
-    for (cJSON *child = o->child; child; child = child->next)
-        if (child->type & (cJSON_Object | cJSON_Array))
-            drop_duplicate_keys(child);
-    if (!cJSON_IsObject(o) || !o->child || !o->child->next)
-        return;
-    size_t n = (size_t)cJSON_GetArraySize(o);
-    if (n <= 16) {
-        for (cJSON *a = o->child; a;) {
-            cJSON *next = a->next;
-            for (const cJSON *b = next; b; b = b->next) {
-                if (streq(a->string, b->string)) {
-                    cJSON_Delete(cJSON_DetachItemViaPointer(o, a));
-                    break;
-                }
-            }
-            a = next;
-        }
-        return;
-    }
-    _cleanup_map_ struct map *seen = map_new(NULL);
-    for (cJSON *c = o->child; c; c = c->next) {
-        cJSON *earlier = map_get(seen, c->string);
-        if (earlier)
-            cJSON_Delete(cJSON_DetachItemViaPointer(o, earlier));
-        map_set(seen, c->string, c);
-    }
-}
-
-int json_parse(const char *text, size_t len, const char *what, cJSON **ret, struct err **err)
-{
-    unsigned line, column;
-    const char *end = NULL;
-    const char *deep = too_deep(text, len);
-
-    if (deep) {
-        line_and_column(text, deep, &line, &column);
-        return err_set(err, ERR_TOO_LARGE, "%s:%u:%u: nested more than %d levels deep", what, line, column,
-                       JSON_MAX_DEPTH);
-    }
-    if (memchr(text, '\0', len))
-        return err_set(err, ERR_INVALID, "%s: holds a NUL byte", what);
-    cJSON *root = cJSON_ParseWithLengthOpts(text, len, &end, false);
-    if (root) {
-        while (end < text + len && (*end == ' ' || *end == '\t' || *end == '\n' || *end == '\r'))
-            end++;
-        if (end == text + len) {
-            drop_duplicate_keys(root);
-            *ret = root;
-            return 0;
-        }
-        cJSON_Delete(root);
-        line_and_column(text, end, &line, &column);
-        return err_set(err, ERR_INVALID, "%s:%u:%u: text after the end of the JSON value", what, line,
-                       column);
-    }
-    size_t blank = strspn(text, " \t\r\n");
-    if (!len || blank >= len)
-        return err_set(err, ERR_INVALID, "%s: is empty, not JSON", what);
-    if (!end || end < text || end > text + len)
-        end = text;
-    line_and_column(text, end, &line, &column);
-    return err_set(err, ERR_INVALID, "%s:%u:%u: is no valid JSON%s", what, line, column,
-                   end >= text + len - 1 ? " (it ends too early)" : "");
 }
 
 /* Reading */
@@ -350,7 +236,9 @@ bool json_equal(const cJSON *a, const cJSON *b)
     if (cJSON_IsObject(a)) {
         if (cJSON_GetArraySize(a) != cJSON_GetArraySize(b))
             return false;
-        json_each(x, a) if (!json_equal(x, json_get(b, x->string))) return false;
+        json_each (x, a)
+            if (!json_equal(x, json_get(b, x->string)))
+                return false;
     }
     return true;
 }
@@ -366,8 +254,7 @@ void json_merge_patch(cJSON **target, const cJSON *patch)
         cJSON_Delete(*target);
         *target = cJSON_CreateObject();
     }
-    json_each(p, patch)
-    {
+    json_each (p, patch) {
         cJSON *old = json_get(*target, p->string);
         if (cJSON_IsNull(p)) {
             if (old)
@@ -397,7 +284,8 @@ static uint64_t hash_node(const cJSON *o, uint64_t h)
     if (cJSON_IsString(o))
         return str_hash64(o->valuestring, strlen(o->valuestring) + 1, h);
     if (cJSON_IsArray(o)) {
-        json_each(c, o) h = hash_node(c, h);
+        json_each (c, o)
+            h = hash_node(c, h);
         return str_hash64("]", 1, h);
     }
     if (!cJSON_IsObject(o))
@@ -405,7 +293,8 @@ static uint64_t hash_node(const cJSON *o, uint64_t h)
     size_t n = (size_t)cJSON_GetArraySize(o);
     _cleanup_free_ cJSON **members = xcalloc(n, sizeof(*members));
     size_t i = 0;
-    json_each(c, o) members[i++] = c;
+    json_each (c, o)
+        members[i++] = c;
     qsort(members, n, sizeof(*members), compare_names);
     for (i = 0; i < n; i++) {
         h = str_hash64(members[i]->string, strlen(members[i]->string) + 1, h);
@@ -421,38 +310,36 @@ uint64_t json_hash(const cJSON *o)
 
 /* Printing */
 
+/* As Go's encoding/json: <, > and & escaped, so that the text may stand in HTML; invalid UTF-8 replaced. */
 static void print_string(struct buf *out, const char *s)
 {
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+
     buf_addc(out, '"');
-    for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
-        switch (*p) {
-        case '"':
-            buf_adds(out, "\\\"");
-            break;
-        case '\\':
-            buf_adds(out, "\\\\");
-            break;
-        case '\n':
-            buf_adds(out, "\\n");
-            break;
-        case '\r':
-            buf_adds(out, "\\r");
-            break;
-        case '\t':
-            buf_adds(out, "\\t");
-            break;
-        default:
-            if (*p < 0x20 || *p == 0x7f)
-                buf_addf(out, "\\u%04x", *p);
-            else
-                buf_addc(out, (char)*p);
-        }
+    while (*s) {
+        uint32_t cp = 0;
+        size_t n = str_utf8_next(s, &cp);
+        const char *named = cp && cp < 0x80 ? strchr(from, (int)cp) : NULL;
+        if (!n)
+            buf_adds(out, "\\ufffd");
+        else if (named)
+            buf_addf(out, "\\%c", to[named - from]);
+        else if (cp < 0x20 || cp == 0x7f || cp == '<' || cp == '>' || cp == '&' || cp == 0x2028 ||
+                 cp == 0x2029)
+            buf_addf(out, "\\u%04x", (unsigned)cp);
+        else
+            buf_add(out, s, n);
+        s += n ? n : 1;
     }
     buf_addc(out, '"');
 }
 
+/* As Go: plain decimals up to 1e21, shortest digits that read back the same, exponents without leading zeros.
+ */
 static void print_number(struct buf *out, double d)
 {
+    char text[40];
+
     if (!isfinite(d)) {
         buf_adds(out, "null");
         return;
@@ -461,13 +348,27 @@ static void print_number(struct buf *out, double d)
         buf_addf(out, "%.0f", d == 0 ? 0.0 : d);
         return;
     }
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, d);
+    int digits = 1;
+    for (; digits < 17; digits++) {
+        snprintf(text, sizeof(text), "%.*e", digits - 1, d);
         if (strtod(text, NULL) == d)
             break;
     }
-    buf_adds(out, text);
+    snprintf(text, sizeof(text), "%.*e", digits - 1, d);
+    char *e = strchr(text, 'e');
+    int exponent = (int)strtol(e + 1, NULL, 10);
+    *e = '\0';
+    if (exponent < -6 || exponent >= 21)
+        buf_addf(out, "%se%+d", text, exponent);
+    else if (exponent < digits - 1)
+        buf_addf(out, "%.*f", digits - 1 - exponent, d);
+    else {
+        /* The digits, then zeros: "%.0f" would show those of the binary value. */
+        for (const char *p = text; *p; p++)
+            if (*p != '.')
+                buf_addc(out, *p);
+        buf_fill(out, '0', (size_t)(exponent - (digits - 1)));
+    }
 }
 
 static void new_line(struct buf *out, bool pretty, int depth)
@@ -489,8 +390,7 @@ static void print_node(struct buf *out, const cJSON *o, bool pretty, int depth)
     } else if (cJSON_IsArray(o) || cJSON_IsObject(o)) {
         bool is_object = cJSON_IsObject(o);
         buf_addc(out, is_object ? '{' : '[');
-        json_each(c, o)
-        {
+        json_each (c, o) {
             new_line(out, pretty, depth + 1);
             if (is_object) {
                 print_string(out, c->string);

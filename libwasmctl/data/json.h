@@ -18,11 +18,18 @@ DEFINE_CLEANUP(cJSON *, cJSON_Delete)
 #define _cleanup_json_ _cleanup_(cJSON_Deletep)
 
 enum { JSON_MAX_DEPTH = 200 };
+#define JSON_MAX_SAFE 9007199254740992.0 /* 2^53: past it a double skips integers */
 
-/* Parses exactly one value (white space around it allowed). Errors: ERR_INVALID with line and column;
- * ERR_TOO_LARGE for nesting past JSON_MAX_DEPTH. Duplicate keys keep the last. `what` names the text in
- * messages ("answer of /api/v1"). */
+/* Parses exactly one value (white space around it allowed). text needs no NUL at its end. Errors: ERR_INVALID
+ * with line and column; ERR_TOO_LARGE for nesting past JSON_MAX_DEPTH. Duplicate keys keep the last. A string
+ * with a NUL character is refused. `what` names the text in messages ("answer of /api/v1"). */
 int json_parse(const char *text, size_t len, const char *what, cJSON **ret, struct err **err);
+/* The first of several values that stand one after another in a file people wrote. *ret_used: how much of
+ * text it and the white space behind it take. first_line: what messages call the first line of text. Stricter
+ * than json_parse(): duplicate keys and integers past 2^53 are ERR_INVALID, for they would be lost silently.
+ */
+int json_parse_next(const char *text, size_t len, const char *what, unsigned first_line, cJSON **ret,
+                    size_t *ret_used, struct err **err);
 
 /* Member by path: json_at(o, "metadata.labels"). Dots separate; json_atv takes the keys one by one for keys
  * with dots, ended by NULL. "[3]" picks an array element ("items[0].name"). NULL when absent. */
