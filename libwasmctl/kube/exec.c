@@ -281,7 +281,9 @@ static int read_answer(struct kube_exec *e, struct kube_credential *c, struct er
     if (str_empty(token) && str_empty(cert))
         return bad(e, ERR_PROTOCOL, err, "gave neither a token nor a client certificate");
     int64_t when = INT64_MAX;
-    if (!str_empty(expires) && time_parse_rfc3339(expires, &when, NULL) < 0)
+    /* Nanoseconds end in 2262; what is given out for longer does not expire. */
+    bool far = !str_empty(expires) && strncmp(expires, "2262", 4) >= 0;
+    if (!str_empty(expires) && time_parse_rfc3339(expires, &when, NULL) < 0 && !far)
         return bad(e, ERR_PROTOCOL, err, "gave an expirationTimestamp that is no time");
     *c = (struct kube_credential){
         .token = str_empty(token) ? NULL : xstrdup(token),
@@ -351,12 +353,12 @@ static void ended(struct kube_exec *e, int status)
     _cleanup_free_ char *said = complaint(e), *how = NULL;
     if (e->out_of_time)
         how = xasprintf("did not end within %d seconds", RUN_MOST_MS / 1000);
+    else if (e->too_long)
+        how = xasprintf("printed more than %d KiB", OUTPUT_MOST / 1024);
     else if (failed && WIFSIGNALED(status))
         how = xasprintf("was ended by signal %d", WTERMSIG(status));
     else if (failed)
         how = xasprintf("failed with exit code %d", WEXITSTATUS(status));
-    else if (e->too_long)
-        how = xasprintf("printed more than %d KiB", OUTPUT_MOST / 1024);
     if (how) {
         _cleanup_free_ char *what = xasprintf("%s%s%s", how, *said ? ": " : "", said);
         bad(e, e->out_of_time ? ERR_TIMEOUT : ERR_UNAUTHORIZED, &err, what);

@@ -16,7 +16,9 @@ struct kube_informer {
     struct kube_watch *watch;
     struct map *entries; /* key -> struct entry * */
     unsigned generation;
-    bool listing, synced;
+    bool synced;
+    int in_callback;
+    bool freed;
 };
 
 char *kube_object_key(const cJSON *object)
@@ -24,6 +26,22 @@ char *kube_object_key(const cJSON *object)
     const char *ns = json_str(object, "metadata.namespace"), *name = json_str_or(object, "metadata.name", "");
 
     return str_empty(ns) ? xstrdup(name) : xasprintf("%s/%s", ns, name);
+}
+
+/* The user may free the informer in any of its functions: what is needed until they return stays. */
+
+static void really_free(struct kube_informer *i);
+
+static void enter(struct kube_informer *i)
+{
+    i->in_callback++;
+}
+
+static void leave(struct kube_informer *i)
+{
+    i->in_callback--;
+    if (i->freed && !i->in_callback)
+        really_free(i);
 }
 
 static void drop_object(struct kube_informer *i, void *object)
@@ -43,7 +61,7 @@ static void entry_free(struct kube_informer *i, struct entry *e)
 
 static void tell(struct kube_informer *i, const char *key, const void *old, const void *now)
 {
-    if (i->options.changed)
+    if (i->options.changed && !i->freed)
         i->options.changed(i->options.arg, key, old, now);
 }
 
@@ -93,10 +111,12 @@ static void on_event(void *arg, enum kube_event type, cJSON *object)
     struct kube_informer *i = arg;
     _cleanup_free_ char *key = kube_object_key(object);
 
+    enter(i);
     if (type == KUBE_DELETED)
         remove_entry(i, key);
     else
         store(i, key, object);
+    leave(i);
 }
 
 static void on_relist(void *arg)
@@ -104,7 +124,6 @@ static void on_relist(void *arg)
     struct kube_informer *i = arg;
 
     i->generation++;
-    i->listing = true;
 }
 
 static void on_synced(void *arg)
@@ -113,7 +132,7 @@ static void on_synced(void *arg)
     bool first = !i->synced;
     char **gone = strv_new();
 
-    i->listing = false;
+    enter(i);
     /* What the new list did not name was deleted while we did not watch. */
     for (struct map_iter it = {0}; map_next(i->entries, &it);)
         if (((const struct entry *)it.value)->generation != i->generation)
@@ -122,16 +141,19 @@ static void on_synced(void *arg)
         remove_entry(i, gone[n]);
     strv_free(gone);
     i->synced = true;
-    if (first && i->options.synced)
+    if (first && i->options.synced && !i->freed)
         i->options.synced(i->options.arg);
+    leave(i);
 }
 
 static void on_state(void *arg, const struct err *err)
 {
     struct kube_informer *i = arg;
 
+    enter(i);
     if (i->options.state)
         i->options.state(i->options.arg, err);
+    leave(i);
 }
 
 struct kube_informer *kube_informer_new(struct kube_client *c, const struct kube_informer_options *options)
@@ -155,15 +177,22 @@ struct kube_informer *kube_informer_new(struct kube_client *c, const struct kube
     return i;
 }
 
-void kube_informer_free(struct kube_informer *i)
+static void really_free(struct kube_informer *i)
 {
-    if (!i)
-        return;
-    kube_watch_free(i->watch);
     for (struct map_iter it = {0}; map_next(i->entries, &it);)
         entry_free(i, it.value);
     map_free(i->entries);
     free(i);
+}
+
+void kube_informer_free(struct kube_informer *i)
+{
+    if (!i || i->freed)
+        return;
+    kube_watch_free(i->watch);
+    i->freed = true;
+    if (!i->in_callback)
+        really_free(i);
 }
 
 bool kube_informer_synced(const struct kube_informer *i)

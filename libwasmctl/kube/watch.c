@@ -31,7 +31,8 @@ struct kube_watch {
     int64_t opened_ms;
     bool listed;              /* the last list is complete; a watch can be resumed */
     bool must_list;           /* the version is too old */
-    bool is_down;             /* state() told so */
+    bool restarted;           /* the list under way began anew because its token expired */
+    int down;                 /* code of what state() told, 0 = watching */
     struct err *stream_error; /* an ERROR event */
     int in_callback;
     bool freed;
@@ -77,9 +78,12 @@ static bool tell(struct kube_watch *w, void (*fn)(void *arg))
 
 static bool tell_state(struct kube_watch *w, const struct err *err)
 {
-    if (!err && !w->is_down)
+    int code = err ? err->code : 0;
+
+    /* A change is told, not each attempt. */
+    if (code == w->down)
         return true;
-    w->is_down = err != NULL;
+    w->down = code;
     if (!w->options.state)
         return true;
     enter(w);
@@ -130,9 +134,9 @@ static void list_failed(struct kube_watch *w, const struct err *err)
 
     free(w->next);
     w->next = NULL;
-    if (expired && w->failures == 0) {
+    if (expired && !w->restarted) {
         /* The token grew old between two pages: from the beginning. */
-        w->failures++;
+        w->restarted = true;
         start_list(w);
         return;
     }
@@ -147,10 +151,20 @@ static bool give_page(struct kube_watch *w, cJSON *page)
     cJSON *items = json_get(page, "items");
     for (cJSON *o = items ? items->child : NULL, *next; o; o = next) {
         next = o->next;
-        if (!tell_event(w, KUBE_ADDED, o))
+        if (cJSON_IsObject(o) && !tell_event(w, KUBE_ADDED, o))
             return false;
     }
     return true;
+}
+
+/* Taking something else for an empty list would delete everything. */
+static int check_page(const struct kube_watch *w, const cJSON *page, struct err **err)
+{
+    const char *kind = json_str_or(page, "kind", "");
+
+    if ((streq(kind, "Table") || str_ends(kind, "List")) && !str_empty(json_str(page, "metadata.resourceVersion")))
+        return 0;
+    return err_set(err, ERR_PROTOCOL, "the answer to a list of %s is no list (kind \"%s\")", w->path, kind);
 }
 
 static void on_list(void *arg, const struct kube_response *response, const struct err *err)
@@ -161,6 +175,8 @@ static void on_list(void *arg, const struct kube_response *response, const struc
 
     w->request = NULL;
     if (!err && json_parse(response->body, response->len, w->path, &page, &bad) < 0)
+        err = bad;
+    if (!err && check_page(w, page, &bad) < 0)
         err = bad;
     if (err) {
         list_failed(w, err);
@@ -177,7 +193,7 @@ static void on_list(void *arg, const struct kube_response *response, const struc
         start_list(w);
         return;
     }
-    w->failures = 0;
+    w->restarted = false;
     w->listed = true;
     w->must_list = false;
     if (!tell(w, w->options.synced))
@@ -223,6 +239,10 @@ static bool take_event(struct kube_watch *w, const char *line, size_t len, bool 
     }
     const char *type = json_str_or(event, "type", "");
     cJSON *object = json_get(event, "object");
+    if (!cJSON_IsObject(object)) {
+        err_set(&w->stream_error, ERR_PROTOCOL, "an event of the watch of %s holds no object", w->path);
+        return false;
+    }
     if (streq(type, "ERROR")) {
         _cleanup_free_ char *status = json_print(object);
         kube_status_to_err((int)json_int(object, "code", 500), status, strlen(status), &w->stream_error);
