@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kube/gvr.h"
+#include "operator/lattices.h"
 #include "operator/links.h"
 
 /* Finalizer */
@@ -49,6 +50,78 @@ static void write_finalizer(struct op *op, struct op_unit *u, const struct model
 
 /* Hosts */
 
+static void on_restored(void *arg, const struct err *err)
+{
+    struct unit_host *h = arg;
+    struct op_unit *u = h->unit;
+    const struct model_workload *w = op_workload(u->op, u->kind, u->key);
+
+    /* The failure of the new revision stays noted: it is what the status tells, and what the next try waits
+     * for. */
+    h->op = NULL;
+    h->task = UNIT_IDLE;
+    h->restoring = false;
+    if (err) {
+        log_error("cannot put the last revision back", "object", u->key, "host", h->host, "error",
+                  err_text(err), NULL);
+        if (w)
+            op_event(u->op, w, "Warning", "RestoreFailed", "Restore",
+                     "host %s runs nothing: revision %s cannot be put back: %s", h->host, h->good_revision,
+                     err_text(err));
+    } else {
+        log_info("put the last revision back", "object", u->key, "host", h->host, "revision",
+                 h->good_revision, NULL);
+        if (w)
+            op_event(u->op, w, "Normal", "Restored", "Restore", "revision %s serves on host %s again",
+                     h->good_revision, h->host);
+    }
+    unit_host_keep(h, NULL, NULL, NULL, 0);
+    op_enqueue(u->op, u->kind, u->key);
+}
+
+/* A revision that cannot be started must not end the one that served: it is put back as it was. */
+static bool restore(struct unit_host *h)
+{
+    struct op_unit *u = h->unit;
+    struct op_lattice *l = u->lattice ? op_lattice_get(u->op, u->lattice) : NULL;
+    const struct model_workload *w = op_workload(u->op, u->kind, u->key);
+
+    if (!h->good_image || !op_lattice_usable(l) || !w || w->meta.deleted_ns)
+        return false;
+    struct map *annotations = map_new(free);
+    _cleanup_free_ char *owner = op_owner(u->op, u->kind, u->key);
+    map_set(annotations, MODEL_OWNER, xstrdup(owner));
+    map_set(annotations, MODEL_REVISION, xstrdup(h->good_revision));
+    if (h->good_config)
+        map_set(annotations, MODEL_CONFIG, xstrdup(h->good_config));
+    char *names[] = {h->good_config, NULL};
+    h->task = UNIT_SETTING;
+    h->restoring = true;
+    h->replicas = h->good_replicas;
+    xstr_replace(&h->revision, h->good_revision);
+    if (u->kind == MODEL_ACTOR) {
+        struct lat_component_spec spec = {
+            .host = h->host,
+            .id = w->id,
+            .image = h->good_image,
+            .count = (uint32_t)h->good_replicas * w->concurrency,
+            .config = names,
+            .annotations = annotations,
+            .memory_limit = w->memory_limit,
+        };
+        h->op = lat_component_set(l->lat, &spec, on_restored, h);
+    } else {
+        struct lat_provider_spec spec = {.host = h->host,
+                                         .id = w->id,
+                                         .image = h->good_image,
+                                         .config = names,
+                                         .annotations = annotations};
+        h->op = lat_provider_start(l->lat, &spec, on_restored, h);
+    }
+    map_free(annotations);
+    return true;
+}
+
 static void on_host_done(void *arg, const struct err *err)
 {
     struct unit_host *h = arg;
@@ -77,6 +150,10 @@ static void on_host_done(void *arg, const struct err *err)
         op_event(op, w, "Warning", "StopFailed", "Stop", "cannot stop on host %s: %s", name, err_text(err));
     else if (w)
         op_event(op, w, "Normal", "Stopped", "Stop", "stopped on host %s", name);
+    if (task == UNIT_SETTING && !err)
+        unit_host_keep(h, NULL, NULL, NULL, 0);
+    if (task == UNIT_SETTING && err && restore(h))
+        return;
     op_enqueue(op, u->kind, u->key);
 }
 
@@ -86,6 +163,8 @@ static struct map *annotations_of(const struct view *v)
 
     map_set(m, MODEL_OWNER, xstrdup(v->owner));
     map_set(m, MODEL_REVISION, xstrdup(v->revision));
+    if (map_len(v->configs[0].values))
+        map_set(m, MODEL_CONFIG, xstrdup(v->configs[0].name));
     return m;
 }
 
@@ -147,6 +226,8 @@ static void run_set(struct op_unit *u, const struct view *v, const struct plan_a
 {
     const struct view_host *h = host_of(v, a->host);
 
+    if (h && h->running && h->ours && !streq(h->revision, v->revision))
+        unit_host_keep(unit_host_get(u, a->host), h->image, h->revision, h->config, plan_running_on(v, h));
     if (v->w->kind == MODEL_PROVIDER && h && h->running)
         stop_on_host(u, v, a);
     else

@@ -238,9 +238,21 @@ static void plan_starts(const struct view *v, struct plan *p)
     }
 }
 
+/* A host on which this revision has failed: it alone is tried again, the others keep what serves. */
+static const struct view_host *failed_update(const struct view *v)
+{
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct unit_host *m = v->hosts[i].memory;
+        if (m && m->failures && streq_null(m->failed_revision, v->revision) && v->hosts[i].running)
+            return &v->hosts[i];
+    }
+    return NULL;
+}
+
 static void plan_updates(const struct view *v, struct plan *p)
 {
     int32_t budget = unavailable_budget(v, p), down = p->desired - p->ready;
+    const struct view_host *only = failed_update(v);
 
     if (v->w->paused)
         return;
@@ -254,6 +266,8 @@ static void plan_updates(const struct view *v, struct plan *p)
         const struct view_host *h = &v->hosts[i];
         int32_t have = plan_running_on(v, h);
         if (p->place.wanted[i] <= 0 || !have || is_busy(h) || is_current(v, h))
+            continue;
+        if (only && only != h)
             continue;
         if (in_backoff(v, h)) {
             again_in(p, h->memory->retry_ms - v->now_ms);

@@ -61,8 +61,7 @@ static void *transform(void *arg, cJSON *object)
     if (!secret)
         return model_string_map(json_get(object, "data"));
     struct map *values = map_new(free);
-    json_each(v, json_get(object, "data"))
-    {
+    json_each (v, json_get(object, "data")) {
         char *data = NULL;
         size_t len;
         /* Values with a NUL inside cannot be configuration strings. */

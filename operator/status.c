@@ -88,6 +88,10 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
         return verdict("False", "CapabilityNotReady", xasprintf("%s runs on no host yet", v->waits_for));
     if (!p->links_ready)
         return verdict("False", "Linking", xstrdup("links are being set"));
+    if (p->updated < p->desired && p->error)
+        return verdict("False", "UpdateFailed",
+                       xasprintf("%d of %d replicas run revision %s, %d serve; host %s: %s", p->updated,
+                                 p->desired, v->revision, p->ready, p->failed_host, p->error));
     if (p->updated < p->desired)
         return verdict("False", "Updating",
                        xasprintf("%d of %d replicas run revision %s; %d serve", p->updated, p->desired,
@@ -120,8 +124,9 @@ static struct verdict progressing_verdict(const struct view *v, const struct pla
         return verdict("False", "Blocked", xstrdup("see the Ready condition"));
     if (v->w->paused && p->updated < p->desired)
         return verdict("False", "Paused", xstrdup("spec.paused is set: the new revision is not rolled out"));
-    if (p->error && p->ready < p->desired)
-        return verdict("False", "StartFailed", xasprintf("host %s: %s", p->failed_host, p->error));
+    if (p->error && p->updated < p->desired)
+        return verdict("False", p->ready < p->desired ? "StartFailed" : "UpdateFailed",
+                       xasprintf("host %s: %s", p->failed_host, p->error));
     return verdict("True", "Reconciling",
                    xasprintf("%d of %d replicas run revision %s", p->updated, p->desired, v->revision));
 }
@@ -189,6 +194,10 @@ static void add_live_placement(cJSON *list, const struct view *v, const struct v
         revision = m->revision;
     } else if (m && m->op) {
         state = "Stopping";
+    } else if (running && m && m->error && m->failed_revision && !streq(m->failed_revision, h->revision)) {
+        _cleanup_free_ char *text = xasprintf("revision %s failed here: %s", m->failed_revision, m->error);
+        add_placement(list, v, h->object, h->labels, running, h->healthy, h->image, h->revision, state, text);
+        return;
     } else if (!running && m && m->error) {
         state = "Failed";
         message = m->error;

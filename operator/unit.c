@@ -5,6 +5,15 @@
 
 enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 5 * 60 * 1000 };
 
+void unit_host_keep(struct unit_host *h, const char *image, const char *revision, const char *config,
+                    int32_t replicas)
+{
+    xstr_replace(&h->good_image, image);
+    xstr_replace(&h->good_revision, revision);
+    xstr_replace(&h->good_config, config);
+    h->good_replicas = replicas;
+}
+
 static void host_free(void *p)
 {
     struct unit_host *h = p;
@@ -14,6 +23,7 @@ static void host_free(void *p)
     free(h->revision);
     free(h->error);
     free(h->failed_revision);
+    unit_host_keep(h, NULL, NULL, NULL, 0);
     free(h);
 }
 

@@ -23,6 +23,11 @@ struct unit_host {
     int64_t retry_ms;  /* loop clock; not tried again before */
     char *error;       /* the host's own text of the last failure, NULL after a success */
     char *failed_revision;
+
+    /* What served here before an update: put back when the new revision cannot be started. */
+    char *good_image, *good_revision, *good_config;
+    int32_t good_replicas;
+    bool restoring; /* the operation under way does that */
 };
 
 struct op_unit {
@@ -49,6 +54,9 @@ void unit_free(void *u);
 
 struct unit_host *unit_host_get(struct op_unit *u, const char *host); /* creates */
 struct unit_host *unit_host_find(const struct op_unit *u, const char *host);
+/* Remembers what is about to be replaced; NULL image forgets. */
+void unit_host_keep(struct unit_host *h, const char *image, const char *revision, const char *config,
+                    int32_t replicas);
 /* Notes the outcome and sets back-off: 1 s doubling to 5 minutes. */
 void unit_host_done(struct unit_host *h, const struct err *err);
 /* A link or config call ended. */

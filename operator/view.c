@@ -221,6 +221,7 @@ static void add_host(struct op *op, struct view *v, const struct op_unit *u, con
     out->revision = map_get(annotations, MODEL_REVISION);
     if (!out->revision)
         out->revision = "";
+    out->config = map_get(annotations, MODEL_CONFIG);
     if (out->load)
         out->load--;
 }

@@ -28,7 +28,7 @@ struct view_host {
     bool ours;         /* ... with our owner annotation */
     const char *owner; /* whose it is otherwise, NULL if it has no owner annotation */
     bool healthy;
-    const char *image, *revision;
+    const char *image, *revision, *config; /* config: name of its configuration, NULL if none */
     uint32_t count;
 
     const struct unit_host *memory; /* NULL if nothing is remembered */

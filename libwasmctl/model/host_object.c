@@ -13,8 +13,7 @@ struct model_host *model_host_new(const cJSON *object)
     h->lattice = xstrdup(json_str_or(spec, "lattice", ""));
     h->host_id = xstrdup(json_str_or(spec, "hostID", ""));
     h->unschedulable = json_bool(spec, "unschedulable", false);
-    json_each(t, json_get(spec, "taints"))
-    {
+    json_each (t, json_get(spec, "taints")) {
         struct model_taint one = {
             .key = xstrdup(json_str_or(t, "key", "")),
             .value = xstrdup(json_str_or(t, "value", "")),

@@ -61,7 +61,9 @@ struct model_lattice *model_lattice_new(const cJSON *object)
     l->driver = xstrdup(json_str_or(spec, "driver", "wasmcloud.v1"));
     l->id = xstrdup(json_str_or(spec, "id", "default"));
     l->servers = strv_new();
-    json_each(s, json_get(nats, "servers")) if (cJSON_IsString(s)) strv_push(&l->servers, s->valuestring);
+    json_each (s, json_get(nats, "servers"))
+        if (cJSON_IsString(s))
+            strv_push(&l->servers, s->valuestring);
     l->credentials = read_ref(json_get(nats, "credentialsSecret"));
     l->tls = read_ref(json_get(nats, "tlsSecret"));
     l->js_domain = xstrdup_null(json_str(nats, "jetStreamDomain"));
@@ -70,11 +72,11 @@ struct model_lattice *model_lattice_new(const cJSON *object)
     l->heal_deaf = json_bool(spec, "health.healDeaf", true);
 
     VEC(struct model_label_rule) rules = {0};
-    json_each(r, json_get(spec, "hostLabels")) vec_push(&rules, read_rule(r));
+    json_each (r, json_get(spec, "hostLabels"))
+        vec_push(&rules, read_rule(r));
     l->rules = rules.items;
     l->nrules = rules.len;
-    json_each(m, json_get(spec, "imageMirrors"))
-    {
+    json_each (m, json_get(spec, "imageMirrors")) {
         if (!l->mirrors)
             l->mirrors = map_new(free);
         map_set(l->mirrors, json_str_or(m, "source", ""), xstrdup(json_str_or(m, "mirror", "")));

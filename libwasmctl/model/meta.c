@@ -31,8 +31,9 @@ void model_meta_read(const cJSON *object, struct model_meta *ret)
         .created_ns = read_time(object, "metadata.creationTimestamp"),
         .deleted_ns = read_time(object, "metadata.deletionTimestamp"),
     };
-    json_each(f, finalizers) if (cJSON_IsString(f) && streq(f->valuestring, MODEL_FINALIZER))
-        ret->has_finalizer = true;
+    json_each (f, finalizers)
+        if (cJSON_IsString(f) && streq(f->valuestring, MODEL_FINALIZER))
+            ret->has_finalizer = true;
 }
 
 void model_meta_release(struct model_meta *m)
@@ -49,8 +50,7 @@ void model_conditions_read(const cJSON *status, struct model_conditions *ret)
     const cJSON *list = json_get(status, "conditions");
     VEC(struct model_condition) v = {0};
 
-    json_each(c, list)
-    {
+    json_each (c, list) {
         struct model_condition one = {
             .type = xstrdup(json_str_or(c, "type", "")),
             .status = xstrdup(json_str_or(c, "status", "Unknown")),
@@ -103,8 +103,7 @@ struct map *model_string_map(const cJSON *object)
 {
     struct map *m = map_new(free);
 
-    json_each(v, object)
-    {
+    json_each (v, object) {
         if (!v->string)
             continue;
         if (cJSON_IsString(v))

@@ -9,6 +9,8 @@
 #define MODEL_FINALIZER   "wasmctl.dev/lattice-cleanup"
 #define MODEL_OWNER       "wasmctl.dev/owner" /* annotation on the lattice: <cluster uid>/<namespace>/<name> */
 #define MODEL_REVISION    "wasmctl.dev/revision" /* annotation on the lattice: revision of what runs */
+#define MODEL_CONFIG                                                                                         \
+    "wasmctl.dev/config" /* annotation on the lattice: name of its configuration, absent if none */
 
 struct model_meta {
     char *namespace; /* NULL for cluster-scoped kinds */

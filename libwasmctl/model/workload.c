@@ -38,7 +38,8 @@ static void read_config(const cJSON *spec, struct model_config *ret)
     VEC(struct model_source) v = {0};
 
     ret->values = model_string_map(json_get(spec, "config"));
-    json_each(source, json_get(spec, "configFrom")) vec_push(&v, read_source(source));
+    json_each (source, json_get(spec, "configFrom"))
+        vec_push(&v, read_source(source));
     ret->sources = v.items;
     ret->nsources = v.len;
 }
@@ -55,8 +56,7 @@ static void read_capabilities(struct model_workload *w, const cJSON *spec)
 {
     VEC(struct model_capability) v = {0};
 
-    json_each(o, json_get(spec, "capabilities"))
-    {
+    json_each (o, json_get(spec, "capabilities")) {
         struct model_capability c = {
             .name = xstrdup(json_str_or(o, "name", "default")),
             .provider = xstrdup_null(json_str(o, "provider")),
@@ -93,8 +93,7 @@ static void read_placement(struct model_workload *w, const cJSON *spec)
         err_wrap(&e, "spec.placement.hostSelector");
         problem(w, e);
     }
-    json_each(s, json_get(o, "spread"))
-    {
+    json_each (s, json_get(o, "spread")) {
         struct model_spread one = {
             .topology_key = xstrdup(json_str_or(s, "topologyKey", "")),
             .max_skew = (int32_t)json_int(s, "maxSkew", 1),
@@ -107,8 +106,7 @@ static void read_placement(struct model_workload *w, const cJSON *spec)
     }
     p->spreads = spreads.items;
     p->nspreads = spreads.len;
-    json_each(t, json_get(o, "tolerations"))
-    {
+    json_each (t, json_get(o, "tolerations")) {
         struct model_toleration one = {
             .key = xstrdup_null(json_str(t, "key")),
             .value = xstrdup(json_str_or(t, "value", "")),
@@ -177,8 +175,7 @@ static void read_status(struct model_workload *w, const cJSON *status)
     w->observed_generation = json_int(status, "observedGeneration", 0);
     w->status_hash = status ? json_hash(status) : 0;
     model_conditions_read(status, &w->conditions);
-    json_each(p, json_get(status, "placements"))
-    {
+    json_each (p, json_get(status, "placements")) {
         struct model_placement_status one = {
             .host = xstrdup(json_str_or(p, "host", "")),
             .image = xstrdup(json_str_or(p, "image", "")),
@@ -216,8 +213,12 @@ struct model_workload *model_workload_new(enum model_kind kind, const cJSON *obj
     w->id = str_empty(id) ? xasprintf("%s_%s", ns, w->meta.name) : xstrdup(id);
 
     int64_t replicas = json_int(spec, "replicas", 1), concurrency = json_int(spec, "concurrency", 1000);
-    w->replicas = (int32_t)(replicas < 0 ? 0 : replicas > MODEL_REPLICAS_MOST ? MODEL_REPLICAS_MOST : replicas);
-    w->concurrency = (uint32_t)(concurrency < 1 ? 1 : concurrency > MODEL_CONCURRENCY_MOST ? MODEL_CONCURRENCY_MOST : concurrency);
+    w->replicas = (int32_t)(replicas < 0                     ? 0
+                            : replicas > MODEL_REPLICAS_MOST ? MODEL_REPLICAS_MOST
+                                                             : replicas);
+    w->concurrency = (uint32_t)(concurrency < 1                        ? 1
+                                : concurrency > MODEL_CONCURRENCY_MOST ? MODEL_CONCURRENCY_MOST
+                                                                       : concurrency);
     const char *memory = json_str(spec, "limits.memory");
     if (memory && quantity_parse(memory, &w->memory_limit, &e) < 0) {
         err_wrap(&e, "spec.limits.memory");

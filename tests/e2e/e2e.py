@@ -105,6 +105,27 @@ def image_change():
 
 
 @test
+def bad_update_keeps_serving():
+    port = free_port()
+    http_pair("kept", port, replicas=1)
+    answers(port)
+    good = get("wasmactor", "kept")["status"]["placements"][0]["revision"]
+    spec = {"replicas": 1, "capabilities": [{"interface": HTTP_CAPABILITY, "provider": "kept-http"}]}
+    apply(actor("kept", image="file:///nowhere/bad.wasm", **spec))
+    obj = wait_for("the condition tells why",
+                   lambda: (o := get("wasmactor", "kept")) and condition(o, "Ready")["reason"] == "UpdateFailed" and o)
+    expect("bad.wasm" in condition(obj, "Ready")["message"] or "No such file" in condition(obj, "Ready")["message"],
+           condition(obj, "Ready")["message"])
+    placement = obj["status"]["placements"][0]
+    expect(placement["revision"] == good and placement["ready"] == 1, json.dumps(obj["status"]))
+    wait_for("the last good revision answers", lambda: answers(port))
+    apply(actor("kept", image=f"file://{HELLO_AGAIN}", **spec))
+    wait_for("the repaired one answers", lambda: answers(port, "Hello again"))
+    wait_ready("kept")
+    remove_pair("kept")
+
+
+@test
 def stopped_behind_its_back():
     apply(actor("drifting"))
     wait_ready("drifting")

@@ -242,6 +242,26 @@ static void test_bad_update_stops_after_the_first_host(void **state)
     assert_true(t->plan.again_ms > 0);
 }
 
+static void test_failed_update_is_held(void **state)
+{
+    struct world *t = *state;
+
+    /* The old revision was put back on the first host: all serve, none is touched before the time of the next
+     * try. */
+    t->v.nhosts = 3;
+    t->w.replicas = 3;
+    for (int i = 0; i < 3; i++)
+        runs(t, i, 1, "old");
+    failed(t, 0, "new", 5000);
+    assert_string_equal(plan_text(t), "");
+    assert_int_equal(t->plan.again_ms, 5000);
+    failed(t, 0, "new", 0);
+    assert_string_equal(plan_text(t), "set h0 1 update");
+    /* Another revision has its own chance. */
+    failed(t, 0, "other", 5000);
+    assert_string_equal(plan_text(t), "set h0 1 update");
+}
+
 static void test_replacement_first(void **state)
 {
     struct world *t = *state;
@@ -390,6 +410,7 @@ int main(void)
         TEST(test_backoff),
         TEST(test_update_host_by_host),
         TEST(test_bad_update_stops_after_the_first_host),
+        TEST(test_failed_update_is_held),
         TEST(test_replacement_first),
         TEST(test_config_before_start),
         TEST(test_links),

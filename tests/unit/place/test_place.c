@@ -11,7 +11,7 @@ enum { HOSTS_MOST = 1000 };
 /* A field of hosts with labels cloud and zone, and the rules over them. */
 struct world {
     struct place_host hosts[HOSTS_MOST];
-    char ids[HOSTS_MOST][16];
+    char ids[HOSTS_MOST][32];
     size_t n;
     struct model_placement rules;
     struct model_spread spreads[2];
@@ -305,7 +305,7 @@ static void test_lost_cloud_and_return(void **state _unused_)
     assert_int_equal(sum(&p), 6);
     assert_int_equal(moved(w, &p), 0);
     for (int c = 0; c < 3; c++) {
-        char cloud[4];
+        char cloud[32];
         snprintf(cloud, sizeof(cloud), "c%d", c);
         assert_int_equal(in_cloud(w, &p, cloud), 2);
     }
@@ -369,7 +369,7 @@ static void test_properties(void **state _unused_)
         assert_int_equal(sum(&first), replicas);
         int32_t lowest = INT32_MAX, highest = 0;
         for (size_t c = 0; c < clouds; c++) {
-            char cloud[8];
+            char cloud[32];
             snprintf(cloud, sizeof(cloud), "c%zu", c);
             int32_t here = in_cloud(w, &first, cloud);
             lowest = here < lowest ? here : lowest;
