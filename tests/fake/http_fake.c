@@ -396,8 +396,10 @@ bool http_expect_open(const struct http_expect *e)
 
 bool http_fake_chunk_n(struct http_expect *e, const char *data, size_t len)
 {
-    if (!e->conn || !len)
-        return e->conn != NULL;
+    if (!e->conn || e->conn->serving != e)
+        return false;
+    if (!len)
+        return true;
     buf_addf(&e->conn->out, "%zx\r\n", len);
     buf_add(&e->conn->out, data, len);
     buf_adds(&e->conn->out, "\r\n");
@@ -413,7 +415,7 @@ bool http_fake_finish(struct http_expect *e)
 {
     struct conn *c = e->conn;
 
-    if (!c)
+    if (!c || c->serving != e)
         return false;
     buf_adds(&c->out, "0\r\n\r\n");
     c->serving = NULL;

@@ -225,12 +225,12 @@ static void test_bad_http(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
         _cleanup_outcome_ struct outcome o = {0};
-        struct kube_call call = get();
-        call.timeout_ms = 2000;
-        http_fake_expect(t->server, "GET", THINGS,
+        _cleanup_free_ char *path = xasprintf("/broken/%zu", i);
+        struct kube_call call = {.method = "GET", .path = path, .timeout_ms = 2000};
+        http_fake_expect(t->server, "GET", path,
                          (struct http_answer){.headers = heads[i], .body = "no-chunk\r\n", .ending = HTTP_FIN,
                                               .after = HTTP_ALL});
-        http_fake_expect(t->server, "GET", THINGS,
+        http_fake_expect(t->server, "GET", path,
                          (struct http_answer){.status = 500, .maybe = true});
         fault_call(t, call, &o);
         assert_non_null(o.err);
