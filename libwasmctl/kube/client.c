@@ -152,6 +152,52 @@ static void unlink_req(struct kube_req *r)
         r->next->prev = r->prev;
 }
 
+bool kube_client_enqueue(struct kube_req *r)
+{
+    struct kube_client *c = r->client;
+    bool now = r->its_turn || r->chunk || (!c->queue && c->in_flight < KUBE_MAX_IN_FLIGHT);
+
+    r->its_turn = false;
+    if (now)
+        return false;
+    r->is_queued = true;
+    r->queue_prev = c->queue_last;
+    r->queue_next = NULL;
+    if (c->queue_last)
+        c->queue_last->queue_next = r;
+    else
+        c->queue = r;
+    c->queue_last = r;
+    return true;
+}
+
+void kube_client_dequeue(struct kube_req *r)
+{
+    struct kube_client *c = r->client;
+
+    if (!r->is_queued)
+        return;
+    r->is_queued = false;
+    if (r->queue_prev)
+        r->queue_prev->queue_next = r->queue_next;
+    else
+        c->queue = r->queue_next;
+    if (r->queue_next)
+        r->queue_next->queue_prev = r->queue_prev;
+    else
+        c->queue_last = r->queue_prev;
+}
+
+static void start_queued(struct kube_client *c)
+{
+    while (c->queue && c->in_flight < KUBE_MAX_IN_FLIGHT) {
+        struct kube_req *r = c->queue;
+        kube_client_dequeue(r);
+        r->its_turn = true;
+        kube_req_start(r);
+    }
+}
+
 static void deliver(void *arg)
 {
     struct kube_client *c = arg;
@@ -175,10 +221,12 @@ static void deliver(void *arg)
         }
     }
     c->delivering = false;
-    if (c->freed)
+    if (c->freed) {
         kube_client_free(c);
-    else
-        drop_old_links(c);
+        return;
+    }
+    drop_old_links(c);
+    start_queued(c);
 }
 
 void kube_client_mark_ready(struct kube_req *r)
@@ -221,8 +269,10 @@ static char *host_port_of(const char *server)
 
     while (bracket && colon && colon < bracket)
         colon = memchr(colon + 1, ':', (size_t)(to - colon - 1));
-    if (colon)
+    if (colon && colon + 1 < to)
         return xstrndup(from, (size_t)(to - from));
+    if (colon)
+        to = colon;
     return xasprintf("%.*s:%s", (int)(to - from), from, str_starts(server, "https") ? "443" : "80");
 }
 

@@ -4,7 +4,8 @@
  *
  * Life of a request: kube_do() returns a slot; its callback runs exactly once, in a later turn of the loop,
  * unless kube_req_cancel() was called before (then never). The slot is gone after the callback.
- * kube_client_free() cancels what is in flight.
+ * kube_client_free() cancels what is in flight. At most 80 requests are in flight at a time, the others wait
+ * in order; streams (calls with a chunk function) neither wait nor count.
  *
  * The client itself: sends the credentials (token file re-read when it changed or after a 401, then one
  * retry; exec plugins with expiry), Accept-Encoding, User-Agent, impersonation headers; retries 429 and 503

@@ -11,6 +11,9 @@
 
 /* Source: RFC 9113 for streams; the API server allows 250 streams a connection. */
 enum {
+    /* Ordinary requests at the same time; more wait in order. With the watches they fit on one connection of a
+     * server that allows 100 streams. */
+    KUBE_MAX_IN_FLIGHT = 80,
     KUBE_MAX_STREAMS = 200,
     KUBE_MAX_CONNECTIONS = 256,
     KUBE_RETRIES = 5,
@@ -53,6 +56,8 @@ struct kube_client {
     struct kube_auth auth;
     struct kube_req *requests;            /* all, doubly linked */
     struct kube_req *ready, **ready_tail; /* with data or an outcome to deliver */
+    struct kube_req *queue, *queue_last;  /* not yet sent */
+    unsigned in_flight;                   /* without streams */
     struct loop_defer *deliver_defer;
     struct map *warned;
     struct map *discovered; /* discovery.c's */
@@ -65,12 +70,15 @@ enum req_state {
     REQ_FINISHED, /* outcome is known, done not yet called */
     REQ_WAITING,  /* for a retry */
     REQ_LOGIN,    /* for a credential plugin */
+    REQ_QUEUED,   /* for its turn */
 };
 
 struct kube_req {
     struct kube_client *client;
     struct kube_req *prev, *next;
     struct kube_req *ready_next;
+    struct kube_req *queue_prev, *queue_next;
+    bool is_queued, its_turn;
     bool is_ready;
 
     char *method, *path, *query, *body, *content_type, *accept;
@@ -114,6 +122,9 @@ void kube_req_deliver(struct kube_req *r);
 void kube_req_complete(struct kube_req *r, CURLcode result); /* curl is done with it */
 
 /* client.c */
+/* True when the request has to wait; kube_req_start() is called again when it is its turn. */
+bool kube_client_enqueue(struct kube_req *r);
+void kube_client_dequeue(struct kube_req *r);
 void kube_client_login_done(struct kube_client *c, const struct err *err);
 void kube_client_mark_ready(struct kube_req *r);
 void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)

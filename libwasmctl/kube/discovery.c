@@ -259,7 +259,7 @@ int kube_find_resource(struct kube_client *c, const char *word, const struct kub
         *ret = found;
         return 0;
     }
-    const char *near = suggestion(f, name);
+    const char *near = dot ? NULL : suggestion(f, name);
     return err_set(err, ERR_NOT_FOUND, "the server doesn't have a resource type \"%s\"%s%s%s%s%s%s", name,
                    dot ? " in group \"" : "", dot ? dot + 1 : "", dot ? "\"" : "",
                    near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");

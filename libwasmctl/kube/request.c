@@ -324,6 +324,10 @@ void kube_req_start(struct kube_req *r)
     r->error[0] = '\0';
     r->sent_ms = loop_now_ms(c->loop);
     r->secret = is_secret(r->path);
+    if (kube_client_enqueue(r)) {
+        r->state = REQ_QUEUED;
+        return;
+    }
     if (!r->logged_in && !kube_auth_ready(c)) {
         r->state = REQ_LOGIN;
         if (r->deadline)
@@ -345,6 +349,7 @@ void kube_req_start(struct kube_req *r)
         abort();
     r->link = c->link;
     r->link->users++;
+    c->in_flight += !r->chunk;
     set_options(r, url);
     c->sent++;
     if (r->silence_ms)
@@ -358,11 +363,13 @@ void kube_req_start(struct kube_req *r)
 
 void kube_req_stop(struct kube_req *r)
 {
+    kube_client_dequeue(r);
     if (r->easy) {
         curl_multi_remove_handle(r->link->multi, r->easy);
         curl_easy_cleanup(r->easy);
         r->easy = NULL;
         r->link->users--;
+        r->client->in_flight -= !r->chunk;
         r->link = NULL;
     }
     curl_slist_free_all(r->headers);
@@ -414,6 +421,27 @@ void kube_req_complete(struct kube_req *r, CURLcode result)
 
 /* Outcome */
 
+/* What to do about a TLS failure, in curl's and OpenSSL's words; "" when they say it all. */
+static const char *tls_advice(const char *why)
+{
+    static const struct {
+        const char *words, *advice;
+    } rows[] = {
+        {"issuer certificate", "; the certificate-authority of the cluster is not the one that signed it"},
+        {"self-signed", "; the cluster's certificate-authority is missing or another one"},
+        {"self signed", "; the cluster's certificate-authority is missing or another one"},
+        {"subject name", "; tls-server-name of the cluster sets the name to expect"},
+        {"wrong version number", "; is it an http:// server?"},
+        {"expired", "; renew the server's certificate, or check this machine's clock"},
+        {"not yet valid", "; check this machine's clock"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strstr(why, rows[i].words))
+            return rows[i].advice;
+    return "";
+}
+
 static int connection_error(const struct kube_req *r, struct err **err)
 {
     const char *where = r->client->host_port, *why = *r->error ? r->error : curl_easy_strerror(r->result);
@@ -443,8 +471,8 @@ static int connection_error(const struct kube_req *r, struct err **err)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CONNECT_ERROR:
-        return err_set(err, ERR_UNAUTHORIZED, "Unable to connect to the server: TLS with %s failed: %s",
-                       where, why);
+        return err_set(err, ERR_UNAUTHORIZED, "Unable to connect to the server: TLS with %s failed: %s%s",
+                       where, why, tls_advice(why));
     case CURLE_SSL_CERTPROBLEM:
         return err_set(err, ERR_UNAUTHORIZED,
                        "Unable to connect to the server: the client certificate is not usable: %s", why);
