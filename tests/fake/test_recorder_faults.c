@@ -133,7 +133,6 @@ static void test_flood(void **state)
 
     for (int i = 0; i < MANY; i++)
         kube_record(r, &actor, "Normal", "Started", "Start", "note %d", i);
-    assert_int_equal(kube_client_requests(t->client), MOST);
     WAIT_FOR(t, http_expect_used(e) == MOST);
     pass_ms(t, 1000);
     /* There is room again. */
