@@ -948,6 +948,59 @@ static void test_many_at_once(void **state)
     free(o);
 }
 
+/* More requests than are sent at a time, to a server that answers none. */
+static void test_queue(void **state)
+{
+    enum { SENT = 80, MORE = 4, CANCELLED = SENT, LATE, LAST = SENT + MORE - 1 };
+    struct fault *t = *state;
+    struct outcome *o = xcalloc(SENT + MORE, sizeof(*o));
+    struct kube_req *r[SENT + MORE];
+    _cleanup_outcome_ struct outcome stream = {0};
+    struct http_expect *stuck = http_fake_expect(t->server, "GET", "/stuck",
+                                                 (struct http_answer){.ending = HTTP_SILENT, .repeat = true});
+    struct http_expect *held = http_fake_expect(t->server, "GET", "/stream", (struct http_answer){.ending = HTTP_HELD});
+    struct http_expect *last = http_fake_expect(t->server, "GET", "/last", (struct http_answer){.body = "{}"});
+
+    for (int i = 0; i < SENT + MORE; i++) {
+        struct kube_call call = {.method = "GET", .path = i == LAST ? "/last" : "/stuck", .timeout_ms = -1};
+        call.done = outcome_done;
+        call.arg = &o[i];
+        if (i == LATE)
+            call.timeout_ms = 300;
+        r[i] = kube_do(t->client, &call);
+    }
+    WAIT_FOR(t, http_expect_used(stuck) == SENT);
+    /* Streams pass by. */
+    struct kube_call call = {
+        .method = "GET", .path = "/stream", .chunk = outcome_chunk, .done = outcome_done, .arg = &stream};
+    kube_do(t->client, &call);
+    WAIT_FOR(t, http_expect_open(held));
+    /* Those that wait can be cancelled and run out of time as others do. */
+    kube_req_cancel(r[CANCELLED]);
+    WAIT_FOR(t, o[LATE].done);
+    assert_int_equal(o[LATE].err->code, ERR_TIMEOUT);
+    assert_int_equal(http_expect_used(stuck), SENT);
+    /* Each that ends lets one in. */
+    kube_req_cancel(r[0]);
+    WAIT_FOR(t, http_expect_used(stuck) == SENT + 1);
+    assert_int_equal(http_expect_used(last), 0);
+    kube_req_cancel(r[1]);
+    WAIT_FOR(t, o[LAST].done);
+    assert_null(o[LAST].err);
+    /* Some in flight, some waiting. */
+    for (int i = 0; i < SENT; i++) {
+        call = (struct kube_call){.method = "GET", .path = "/stuck", .done = outcome_done, .arg = &o[0]};
+        kube_do(t->client, &call);
+    }
+    kube_client_free(t->client);
+    t->client = NULL;
+    fault_settle(t);
+    assert_int_equal(o[0].done, 0);
+    outcome_release(&o[LATE]);
+    outcome_release(&o[LAST]);
+    free(o);
+}
+
 #define REAL(fn) cmocka_unit_test_setup_teardown(fn, fault_setup, fault_teardown)
 #define FAKE(fn) cmocka_unit_test_setup_teardown(fn, fault_setup_fake_clock, fault_teardown)
 
@@ -985,6 +1038,7 @@ int main(void)
         REAL(test_end_within_own_callback),
         REAL(test_cancelled_by_another),
         REAL(test_many_at_once),
+        REAL(test_queue),
     };
 
     return cmocka_run_group_tests_name("client faults", tests, NULL, NULL);
