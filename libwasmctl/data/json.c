@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "data/json_number.h"
 
 __attribute__((constructor)) static void install_hooks(void)
 {
@@ -334,11 +335,28 @@ static void print_string(struct buf *out, const char *s)
     buf_addc(out, '"');
 }
 
-/* As Go: plain decimals up to 1e21, shortest digits that read back the same, exponents without leading zeros.
- */
-static void print_number(struct buf *out, double d)
+int json_shortest_digits(double d, char out[JSON_DIGITS_LEN])
 {
     char text[40];
+
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*e", digits - 1, fabs(d));
+        if (strtod(text, NULL) == fabs(d))
+            break;
+    }
+    char *e = strchr(text, 'e');
+    size_t n = 0;
+    for (const char *p = text; p < e; p++)
+        if (*p >= '0' && *p <= '9')
+            out[n++] = *p;
+    out[n] = '\0';
+    return (int)strtol(e + 1, NULL, 10);
+}
+
+/* As Go: plain decimals up to 1e21, exponents without leading zeros. */
+static void print_number(struct buf *out, double d)
+{
+    char digits[JSON_DIGITS_LEN];
 
     if (!isfinite(d)) {
         buf_adds(out, "null");
@@ -348,27 +366,17 @@ static void print_number(struct buf *out, double d)
         buf_addf(out, "%.0f", d == 0 ? 0.0 : d);
         return;
     }
-    int digits = 1;
-    for (; digits < 17; digits++) {
-        snprintf(text, sizeof(text), "%.*e", digits - 1, d);
-        if (strtod(text, NULL) == d)
-            break;
-    }
-    snprintf(text, sizeof(text), "%.*e", digits - 1, d);
-    char *e = strchr(text, 'e');
-    int exponent = (int)strtol(e + 1, NULL, 10);
-    *e = '\0';
-    if (exponent < -6 || exponent >= 21)
-        buf_addf(out, "%se%+d", text, exponent);
-    else if (exponent < digits - 1)
-        buf_addf(out, "%.*f", digits - 1 - exponent, d);
-    else {
-        /* The digits, then zeros: "%.0f" would show those of the binary value. */
-        for (const char *p = text; *p; p++)
-            if (*p != '.')
-                buf_addc(out, *p);
-        buf_fill(out, '0', (size_t)(exponent - (digits - 1)));
-    }
+    int e = json_shortest_digits(d, digits), n = (int)strlen(digits);
+    if (d < 0)
+        buf_addc(out, '-');
+    if (e < -6 || e >= 21)
+        buf_addf(out, "%c%s%se%+d", *digits, n > 1 ? "." : "", digits + 1, e);
+    else if (e < 0)
+        buf_addf(out, "0.%.*s%s", -e - 1, "00000", digits);
+    else if (e < n - 1)
+        buf_addf(out, "%.*s.%s", e + 1, digits, digits + e + 1);
+    else
+        buf_addf(out, "%s%.*s", digits, e - (n - 1), "00000000000000000000");
 }
 
 static void new_line(struct buf *out, bool pretty, int depth)

@@ -1,152 +1,177 @@
-/* JSON trees to YAML in the form kubectl prints: keys sorted, lists at the indentation of their key, strings
- * quoted only where a reader of YAML 1.1 would take them for something else. */
+/* JSON trees to YAML in the form kubectl prints: libyaml's emitter lays the text out, here is decided in
+ * which order keys come and which strings need quotes. */
 #include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <yaml.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "data/json_number.h"
 #include "data/yaml.h"
+#include "data/yaml_word.h"
 
-static void print_value(struct buf *out, const cJSON *o, int indent, bool in_list);
+struct printer {
+    yaml_emitter_t emitter;
+    bool failed;
+};
 
-/* "2006-1-2", "2006-01-02T15:04:05Z", "2006-01-02 15:04:05": times to readers of YAML 1.1. */
-static bool is_timestamp(const char *s)
+static int write_text(void *arg, unsigned char *data, size_t len)
 {
-    size_t year = strspn(s, "0123456789");
+    struct buf *out = arg;
 
-    if (year != 4 || s[4] != '-')
-        return false;
-    return strspn(s, "0123456789-:.+TtZ ") == strlen(s);
+    return buf_add(out, data, len) == 0;
 }
 
-/* Would the plain text be read back as this very string? The parser knows. */
-static bool reads_as_string(const char *s)
+/* A step of libyaml fails only without memory, past the limit of the buffer, or for invalid UTF-8, which is
+ * replaced before it gets here. */
+static void emit(struct printer *p, yaml_event_t *event, int initialized)
 {
-    struct yaml_docs docs = {0};
-    /* Base-60 numbers of YAML 1.1 ("12:30:45") are quoted for other readers' sake. */
-    const char *p = s + (*s == '-' || *s == '+');
-    if (isdigit((unsigned char)*p) && strchr(p, ':') && strspn(p, "0123456789_:.") == strlen(p))
-        return false;
-    if (is_timestamp(s) || yaml_parse(s, strlen(s), "", &docs, NULL) < 0)
-        return false;
-    bool same =
-        docs.len == 1 && cJSON_IsString(docs.items[0].root) && streq(docs.items[0].root->valuestring, s);
-    yaml_docs_release(&docs);
-    return same;
+    if (!initialized)
+        p->failed = true;
+    else if (p->failed)
+        yaml_event_delete(event);
+    else if (!yaml_emitter_emit(&p->emitter, event))
+        p->failed = true;
 }
 
-/* Characters that the plain style cannot hold in a block. */
-static bool plain_allowed(const char *s)
+static void print_scalar(struct printer *p, const char *text, yaml_scalar_style_t style)
 {
-    if (strchr("#,[]{}&*!|>'\"%@`", *s) || *s == ' ' || *s == '\t')
-        return false;
-    if (strchr("-?:", *s) && (!s[1] || isspace((unsigned char)s[1])))
-        return false;
-    if (str_starts(s, "---") || str_starts(s, "..."))
-        return false;
-    for (const char *p = s; *p; p++) {
-        if (*p == ':' && (!p[1] || isspace((unsigned char)p[1])))
-            return false;
-        if (*p == '#' && p > s && isspace((unsigned char)p[-1]))
-            return false;
-    }
-    return !isspace((unsigned char)s[strlen(s) - 1]);
+    yaml_event_t e;
+
+    emit(p, &e,
+         yaml_scalar_event_initialize(&e, NULL, NULL, (const yaml_char_t *)text, (int)strlen(text), true,
+                                      true, style));
 }
 
-static bool has_special(const char *s)
+/* Strings */
+
+static bool needs_quotes(const char *s)
 {
-    for (const unsigned char *p = (const unsigned char *)s; *p; p++)
-        if ((*p < 0x20 && *p != '\n') || *p == 0x7f)
-            return true;
-    _cleanup_free_ char *safe = str_escape_control(s, true);
-    return !streq(safe, s);
+    struct yaml_word word;
+
+    yaml_word_read(s, &word);
+    return word.kind != YAML_WORD_TEXT || yaml_word_is_base60(s);
 }
 
-static void print_double_quoted(struct buf *out, const char *s)
+static char *valid_utf8(const char *s)
 {
-    static const struct {
-        char c;
-        const char *text;
-    } named[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\t', "\\t"}, {'\r', "\\r"},
-                 {'\a', "\\a"}, {'\b', "\\b"},  {'\v', "\\v"}, {'\f', "\\f"}, {0x1b, "\\e"}};
+    struct buf b = BUF_INIT;
 
-    buf_addc(out, '"');
-    for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
-        const char *text = NULL;
-        for (size_t i = 0; i < ARRAY_LEN(named) && !text; i++)
-            if (named[i].c == (char)*p)
-                text = named[i].text;
-        if (text)
-            buf_adds(out, text);
-        else if (*p < 0x20 || *p == 0x7f)
-            buf_addf(out, "\\x%02X", *p);
-        else
-            buf_addc(out, (char)*p);
-    }
-    buf_addc(out, '"');
-}
-
-static void print_single_quoted(struct buf *out, const char *s)
-{
-    buf_addc(out, '\'');
-    for (; *s; s++) {
-        if (*s == '\'')
-            buf_addc(out, '\'');
-        buf_addc(out, *s);
-    }
-    buf_addc(out, '\'');
-}
-
-/* A block literal shows lines as they are; it cannot hold a line that ends in a blank or one that starts the
- * text with one. */
-static bool literal_allowed(const char *s)
-{
-    if (*s == ' ' || *s == '\n' || has_special(s))
-        return false;
-    for (const char *p = s; *p; p++)
-        if (*p == ' ' && (p[1] == '\n' || !p[1]))
-            return false;
-    return true;
-}
-
-static void print_literal(struct buf *out, const char *s, int indent)
-{
-    size_t len = strlen(s);
-
-    buf_addc(out, '|');
-    if (s[len - 1] != '\n')
-        buf_addc(out, '-');
-    else if (len > 1 && s[len - 2] == '\n')
-        buf_addc(out, '+');
     while (*s) {
-        size_t n = strcspn(s, "\n");
-        buf_addc(out, '\n');
-        if (n) {
-            buf_fill(out, ' ', (size_t)indent);
-            buf_add(out, s, n);
-        }
-        s += n + (s[n] == '\n');
-        if (!*s)
-            break;
+        uint32_t cp;
+        size_t n = str_utf8_next(s, &cp);
+        buf_add(&b, n ? s : "\xef\xbf\xbd", n ? n : 3);
+        s += n ? n : 1;
     }
+    return buf_take(&b);
 }
 
-static void print_string(struct buf *out, const char *s, int indent, bool as_key)
+static void print_string(struct printer *p, const char *s)
 {
-    if (strchr(s, '\n') && !as_key) {
-        if (literal_allowed(s))
-            print_literal(out, s, indent);
-        else
-            print_double_quoted(out, s);
-    } else if (!*s || has_special(s) || strchr(s, '\n')) {
-        print_double_quoted(out, s);
-    } else if (!plain_allowed(s)) {
-        print_single_quoted(out, s);
-    } else if (!reads_as_string(s)) {
-        print_double_quoted(out, s);
-    } else {
-        buf_adds(out, s);
+    _cleanup_free_ char *text = valid_utf8(s);
+
+    print_scalar(p, text,
+                 strchr(text, '\n')   ? YAML_LITERAL_SCALAR_STYLE
+                 : needs_quotes(text) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
+                                      : YAML_PLAIN_SCALAR_STYLE);
+}
+
+/* Numbers: integers of 64 bits in full, else the shortest digits, with an exponent from 1e+21 on and below
+ * 1e-04. */
+static void print_number(struct printer *p, double d)
+{
+    char digits[JSON_DIGITS_LEN];
+    struct buf b = BUF_INIT;
+
+    if (!isfinite(d)) {
+        print_scalar(p, "null", YAML_PLAIN_SCALAR_STYLE);
+        return;
     }
+    int e = d == 0 ? 0 : json_shortest_digits(d, digits), n = (int)strlen(d == 0 ? "0" : digits);
+    if (d == floor(d) && d >= -0x1p63 && d < 0x1p64)
+        buf_addf(&b, "%.0f", d == 0 ? 0.0 : d);
+    else if (e < -4 || e >= 6)
+        buf_addf(&b, "%s%c%s%se%+03d", d < 0 ? "-" : "", *digits, n > 1 ? "." : "", digits + 1, e);
+    else if (e < 0)
+        buf_addf(&b, "%s0.%.*s%s", d < 0 ? "-" : "", -e - 1, "000", digits);
+    else
+        buf_addf(&b, "%s%.*s.%s", d < 0 ? "-" : "", e + 1, digits, digits + e + 1);
+    print_scalar(p, buf_str(&b), YAML_PLAIN_SCALAR_STYLE);
+    buf_release(&b);
+}
+
+/* Order of keys: letters by their code, all else before letters, and numbers within keys by value ("a2"
+ * before "a10"). */
+
+static bool is_letter(uint32_t cp)
+{
+    return cp >= 0x80 || isalpha((int)cp);
+}
+
+/* Value of the digits at s; *ret_len how many they are. Huge ones wrap: only the order of sane keys matters.
+ */
+static uint64_t number_at(const char *s, size_t *ret_len)
+{
+    uint64_t v = 0;
+    size_t n = 0;
+
+    for (; isdigit((unsigned char)s[n]); n++)
+        v = v * 10 + (uint64_t)(s[n] - '0');
+    *ret_len = n;
+    return v;
+}
+
+/* Whether the digits that end right before s hold one that is not 0. */
+static bool follows_number(const char *start, const char *s)
+{
+    while (s > start && isdigit((unsigned char)s[-1]))
+        if (*--s != '0')
+            return true;
+    return false;
+}
+
+static int compare_keys(const char *a, const char *b)
+{
+    const char *start = a;
+
+    while (*a && *b) {
+        uint32_t x = 0, y = 0;
+        size_t m = str_utf8_next(a, &x), n = str_utf8_next(b, &y);
+        if (!m)
+            x = (unsigned char)*a;
+        if (!n)
+            y = (unsigned char)*b;
+        if (x == y) {
+            a += m ? m : 1;
+            b += n ? n : 1;
+            continue;
+        }
+        if (is_letter(x) || is_letter(y)) {
+            if (is_letter(x) && is_letter(y))
+                return x < y ? -1 : 1;
+            return is_letter(y) ? -1 : 1;
+        }
+        size_t a_len, b_len;
+        uint64_t v = number_at(a, &a_len), w = number_at(b, &b_len);
+        /* A 0 behind other digits counts as a place of the number, not as its start. */
+        if ((x == '0' || y == '0') && follows_number(start, a)) {
+            v += a_len ? (uint64_t)pow(10, (double)a_len) : 1;
+            w += b_len ? (uint64_t)pow(10, (double)b_len) : 1;
+        }
+        if (v != w)
+            return v < w ? -1 : 1;
+        if (a_len != b_len)
+            return a_len < b_len ? -1 : 1;
+        return x < y ? -1 : 1;
+    }
+    return *a ? 1 : *b ? -1 : 0;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+    return compare_keys((*(cJSON *const *)a)->string, (*(cJSON *const *)b)->string);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -154,74 +179,72 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*(cJSON *const *)a)->string, (*(cJSON *const *)b)->string);
 }
 
-static void print_object(struct buf *out, const cJSON *o, int indent, bool first_inline)
+/* Nodes */
+
+static void print_node(struct printer *p, const cJSON *o);
+
+static void print_object(struct printer *p, const cJSON *o)
 {
     size_t n = (size_t)cJSON_GetArraySize(o), i = 0;
     _cleanup_free_ cJSON **members = xcalloc(n, sizeof(*members));
+    yaml_event_t e;
 
-    json_each(m, o) members[i++] = m;
+    json_each (m, o)
+        members[i++] = m;
+    /* The order of kubectl has cycles ("a10b", "a1b", "a2"): a fixed order before makes the result depend on
+     * the keys alone. */
     qsort(members, n, sizeof(*members), compare_names);
+    qsort(members, n, sizeof(*members), compare_members);
+    emit(p, &e,
+         yaml_mapping_start_event_initialize(&e, NULL, NULL, true,
+                                             n ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE));
     for (i = 0; i < n; i++) {
-        if (i || !first_inline)
-            buf_fill(out, ' ', (size_t)indent);
-        print_string(out, members[i]->string, indent, true);
-        buf_addc(out, ':');
-        print_value(out, members[i], indent, false);
+        print_string(p, members[i]->string);
+        print_node(p, members[i]);
     }
+    emit(p, &e, yaml_mapping_end_event_initialize(&e));
 }
 
-/* After "key:" or "-": a scalar on the same line, a container below. Ends with a newline. */
-static void print_value(struct buf *out, const cJSON *o, int indent, bool in_list)
+static void print_list(struct printer *p, const cJSON *o)
 {
-    if (cJSON_IsObject(o) && o->child) {
-        buf_addc(out, in_list ? ' ' : '\n');
-        print_object(out, o, indent + 2, in_list);
-        return;
-    }
-    if (cJSON_IsArray(o) && o->child) {
-        if (!in_list)
-            buf_addc(out, '\n');
-        bool first = true;
-        json_each(item, o)
-        {
-            if (in_list && first)
-                buf_addc(out, ' ');
-            else
-                buf_fill(out, ' ', (size_t)(in_list ? indent + 2 : indent));
-            first = false;
-            buf_addc(out, '-');
-            print_value(out, item, in_list ? indent + 2 : indent, true);
-        }
-        return;
-    }
-    buf_addc(out, ' ');
-    if (cJSON_IsString(o))
-        print_string(out, o->valuestring, indent + 2, false);
-    else if (cJSON_IsObject(o))
-        buf_adds(out, "{}");
+    yaml_event_t e;
+
+    emit(p, &e,
+         yaml_sequence_start_event_initialize(
+             &e, NULL, NULL, true, o->child ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE));
+    json_each (item, o)
+        print_node(p, item);
+    emit(p, &e, yaml_sequence_end_event_initialize(&e));
+}
+
+static void print_node(struct printer *p, const cJSON *o)
+{
+    if (cJSON_IsObject(o))
+        print_object(p, o);
     else if (cJSON_IsArray(o))
-        buf_adds(out, "[]");
+        print_list(p, o);
+    else if (cJSON_IsString(o))
+        print_string(p, o->valuestring);
+    else if (cJSON_IsNumber(o))
+        print_number(p, o->valuedouble);
     else
-        json_print_to(out, o, false);
-    buf_addc(out, '\n');
+        print_scalar(p, cJSON_IsBool(o) ? (cJSON_IsTrue(o) ? "true" : "false") : "null",
+                     YAML_PLAIN_SCALAR_STYLE);
 }
 
 void yaml_print_to(struct buf *out, const cJSON *o)
 {
-    if (cJSON_IsObject(o) && o->child) {
-        print_object(out, o, 0, false);
-        return;
-    }
-    if (cJSON_IsArray(o) && o->child) {
-        json_each(item, o)
-        {
-            buf_addc(out, '-');
-            print_value(out, item, 0, true);
-        }
-        return;
-    }
-    struct buf b = BUF_INIT;
-    print_value(&b, o, 0, false);
-    buf_add(out, b.data + 1, b.len - 1); /* without the blank that follows a key */
-    buf_release(&b);
+    struct printer p = {.failed = false};
+    yaml_event_t e;
+
+    if (!yaml_emitter_initialize(&p.emitter))
+        abort();
+    yaml_emitter_set_output(&p.emitter, write_text, out);
+    yaml_emitter_set_unicode(&p.emitter, true);
+    emit(&p, &e, yaml_stream_start_event_initialize(&e, YAML_UTF8_ENCODING));
+    emit(&p, &e, yaml_document_start_event_initialize(&e, NULL, NULL, NULL, true));
+    print_node(&p, o);
+    /* The end of the document flushes; the end of the stream would add "..." behind some literals. */
+    emit(&p, &e, yaml_document_end_event_initialize(&e, true));
+    yaml_emitter_delete(&p.emitter);
 }

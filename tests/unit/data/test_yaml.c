@@ -67,7 +67,8 @@ static void test_errors(void **state _unused_)
         {"a: [1, 2", "f.yaml:2:1:"},
         {"? [x]\n: y", "a key must be"},
         {"a: !foo bar", "tag !foo is not known"},
-        {"{\"a\": 1", "f.yaml:2:1: while parsing a flow mapping"},
+        {"{\"a\": 1", "f.yaml:1:8: is no valid JSON: it ends too early"},
+        {"{a: 1", "f.yaml:2:1: while parsing a flow mapping"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
