@@ -285,6 +285,9 @@ void exec_plan(struct op *op, struct op_unit *u, const struct view *v, const str
         case PLAN_LINK_DEL:
             links_del(v->l, v->unwanted[a->index], NULL, w->kind, w->key);
             break;
+        case PLAN_LOGIN:
+            links_login_put(v->l, &v->login, w->kind, w->key);
+            break;
         case PLAN_SET:
             run_set(u, v, a);
             break;

@@ -162,6 +162,9 @@ static void on_host_changed(void *arg, const struct lat_host *h)
 
     bool state_changed = is_new || lat_host_alive(mine->state) != lat_host_alive(h->state) ||
                          (mine->state == LAT_HOST_SUSPECT) != (h->state == LAT_HOST_SUSPECT);
+    /* Hosts keep registry credentials in memory: one that starts has none. */
+    if (is_new || (lat_host_alive(h->state) && !lat_host_alive(mine->state)))
+        map_clear(l->logins);
     if (lat_host_dead(h->state)) {
         if (!mine->dead_since_ms)
             mine->dead_since_ms = loop_now_ms(l->op->loop);
@@ -235,6 +238,7 @@ static void on_synced(void *arg)
     log_info("lattice synced", "lattice", l->name, NULL);
     /* Config may have been lost with the server's storage: it is put again where it is needed. */
     map_clear(l->configs);
+    map_clear(l->logins);
     op_lattice_refresh_links(l);
     wq_add(l->op->q_lattice, l->name);
     for (struct map_iter it = {0}; lat_host_next(l->lat, &it);) {
@@ -430,6 +434,7 @@ struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *ob
         l->connection_hash = object->connection_hash;
         l->hosts = map_new(host_free);
         l->configs = map_new(NULL);
+        l->logins = map_new(free);
         l->operations = map_new(links_task_free);
         l->links_timer = loop_timer_new(op->loop, refresh_links_now, l);
         map_set(op->lats, l->name, l);
@@ -455,6 +460,7 @@ void op_lattice_free(void *p)
     links_free(l->links, l->nlinks);
     map_free(l->hosts);
     map_free(l->configs);
+    map_free(l->logins);
     free(l->credentials);
     free(l->tls_ca);
     free(l->tls_cert);

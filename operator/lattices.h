@@ -39,6 +39,7 @@ struct op_lattice {
     struct loop_timer *links_timer;
 
     struct map *configs;    /* names known to be in the lattice */
+    struct map *logins;     /* registry -> char *: hash of the credentials all present hosts were told */
     struct map *operations; /* "config/<name>", "link/<source>/..." -> struct lattice_task *: under way */
     struct kube_req *secret_requests[2]; /* credentials, TLS */
     struct op_secret_wait secret_waits[2];

@@ -119,8 +119,9 @@ struct task {
     char *key;  /* in lattice->operations */
     char *unit; /* NULL if none */
     enum model_kind kind;
-    char *config;          /* name, for a config put */
-    struct lat_link *then; /* one link to put afterwards, NULL if none */
+    char *config;                /* name, for a config put */
+    char *registry, *login_hash; /* for registry credentials */
+    struct lat_link *then;       /* one link to put afterwards, NULL if none */
     const char *what;
 };
 
@@ -133,6 +134,8 @@ void links_task_free(void *p)
     free(t->key);
     free(t->unit);
     free(t->config);
+    free(t->registry);
+    free(t->login_hash);
     free(t);
 }
 
@@ -163,7 +166,7 @@ static void on_task_done(void *arg, const struct err *err)
 {
     struct task *t = arg;
     struct op_lattice *l = t->lattice;
-    bool is_link = !t->config;
+    bool is_link = !t->config && !t->registry;
 
     t->op = NULL;
     if (err)
@@ -171,6 +174,8 @@ static void on_task_done(void *arg, const struct err *err)
                  err_text(err), NULL);
     else if (t->config)
         map_set(l->configs, t->config, l);
+    else if (t->registry)
+        map_set(l->logins, t->registry, xstrdup(t->login_hash));
     if (t->unit)
         unit_note_call(l->op, t->kind, t->unit, t->key, err);
     struct lat_link *then = err ? NULL : TAKE_PTR(t->then);
@@ -217,6 +222,33 @@ void links_config_del(struct op_lattice *l, const char *name)
     struct task *t = task_begin(l, xasprintf("config/%s", name), "config delete", MODEL_ACTOR, NULL);
     if (t)
         t->op = lat_config_del(l->lat, name, on_config_deleted, t);
+}
+
+static char *hash_login(const struct registry_login *login)
+{
+    uint64_t h = str_hash64(login->username, strlen(login->username) + 1, STR_HASH64_INIT);
+
+    return xasprintf("%016" PRIx64, str_hash64(login->password, strlen(login->password), h));
+}
+
+bool links_login_known(const struct op_lattice *l, const struct registry_login *login)
+{
+    _cleanup_free_ char *hash = hash_login(login);
+
+    return streq_null(map_get(l->logins, login->registry), hash);
+}
+
+void links_login_put(struct op_lattice *l, const struct registry_login *login, enum model_kind kind,
+                     const char *unit)
+{
+    struct task *t = task_begin(l, xasprintf("registry/%s", login->registry), "registry put", kind, unit);
+    struct lat_credential credential = {login->registry, login->username, login->password};
+
+    if (!t)
+        return;
+    t->registry = xstrdup(login->registry);
+    t->login_hash = hash_login(login);
+    t->op = lat_registry_put(l->lat, &credential, on_task_done, t);
 }
 
 void links_put(struct op_lattice *l, const struct lat_link *link, enum model_kind kind, const char *unit)

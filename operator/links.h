@@ -11,6 +11,7 @@
 #define WASMCTL_OPERATOR_LINKS_H
 
 #include "operator/lattices.h"
+#include "operator/registry.h"
 
 struct lat_link *links_copy(const struct lat_link *links, size_t n);
 void links_free(struct lat_link *links, size_t n);
@@ -37,6 +38,10 @@ void links_put(struct op_lattice *l, const struct lat_link *link, enum model_kin
 /* Deletes, and puts `then` (may be NULL) once it is deleted. */
 void links_del(struct op_lattice *l, const struct lat_link *link, const struct lat_link *then,
                enum model_kind kind, const char *unit);
+/* Registry credentials: whether the hosts were told these very ones; tell them. */
+bool links_login_known(const struct op_lattice *l, const struct registry_login *login);
+void links_login_put(struct op_lattice *l, const struct registry_login *login, enum model_kind kind,
+                     const char *unit);
 bool links_busy(const struct op_lattice *l, const char *operation);
 void links_task_free(void *task);
 

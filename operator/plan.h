@@ -14,6 +14,7 @@ enum plan_action_kind {
     PLAN_LINK_PUT,   /* index into view->links */
     PLAN_LINK_REPLACE,
     PLAN_LINK_DEL, /* index into view->unwanted */
+    PLAN_LOGIN,    /* tell the hosts the registry credentials, before anything is started */
     PLAN_SET,      /* start, scale or update on a host */
     PLAN_STOP,
     PLAN_CONFIG_DEL, /* all of the unit, on deletion */

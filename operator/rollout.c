@@ -304,6 +304,26 @@ static void plan_stops(const struct view *v, struct plan *p)
     }
 }
 
+/* A start needs the credentials first: nothing is started in this round, the next follows when the hosts were
+ * told. */
+static void plan_login(const struct view *v, struct plan *p)
+{
+    size_t kept = 0;
+    bool starts = false;
+
+    if (!v->login.registry || v->login_known)
+        return;
+    for (size_t i = 0; i < p->nactions; i++) {
+        if (p->actions[i].kind == PLAN_SET)
+            starts = true;
+        else
+            p->actions[kept++] = p->actions[i];
+    }
+    p->nactions = kept;
+    if (starts)
+        act(p, (struct plan_action){.kind = PLAN_LOGIN});
+}
+
 static bool is_complete(const struct view *v, const struct plan *p)
 {
     if (p->ready != p->desired || p->updated != p->desired || p->running != p->desired ||
@@ -343,5 +363,6 @@ void plan_unit(const struct view *v, struct plan *ret)
         plan_updates(v, p);
     }
     plan_stops(v, p);
+    plan_login(v, p);
     p->complete = is_complete(v, p);
 }

@@ -137,8 +137,6 @@ static char *unsupported_fields(const struct view *v)
     const struct model_workload *w = v->w;
     struct buf b = BUF_INIT;
 
-    if (w->pull_secret)
-        buf_adds(&b, "spec.imagePullSecret (hosts use their own registry credentials)");
     if (w->max_surge_abs > 0 || w->max_surge_percent > 0)
         buf_addf(&b, "%sspec.update.maxSurge (hosts are updated in place)", b.len ? ", " : "");
     if (!b.len) {

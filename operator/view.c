@@ -68,6 +68,48 @@ static const char *add_config(struct view *v, const char *owner, struct map *val
     return c->name;
 }
 
+/* Registry credentials */
+
+static void read_login(struct op *op, struct view *v)
+{
+    const struct model_workload *w = v->w;
+    _cleanup_free_ char *registry = w->pull_secret ? registry_of(w->image) : NULL;
+    _cleanup_err_ struct err *err = NULL;
+    const struct map *values = NULL;
+
+    if (!registry)
+        return;
+    switch (sources_get(op->sources, w->kind, w->key, true, w->meta.namespace, w->pull_secret, &values)) {
+    case SOURCE_PENDING:
+        config_problem(v, "ConfigPending",
+                       xasprintf("reading Secret %s/%s", w->meta.namespace, w->pull_secret));
+        return;
+    case SOURCE_MISSING:
+        config_problem(v, "PullSecretMissing",
+                       xasprintf("Secret %s/%s of spec.imagePullSecret does not exist", w->meta.namespace,
+                                 w->pull_secret));
+        return;
+    case SOURCE_FORBIDDEN:
+        config_problem(v, "ConfigForbidden",
+                       xasprintf("the operator may not read Secret %s/%s (check its RBAC)", w->meta.namespace,
+                                 w->pull_secret));
+        return;
+    case SOURCE_FOUND:
+        break;
+    }
+    const char *text = map_get(values, ".dockerconfigjson");
+    if (!text)
+        err_set(&err, ERR_INVALID, "it has no key .dockerconfigjson (type kubernetes.io/dockerconfigjson)");
+    else
+        registry_login_find(text, registry, &v->login, &err);
+    if (err)
+        config_problem(v, "PullSecretInvalid",
+                       xasprintf("Secret %s/%s of spec.imagePullSecret: %s", w->meta.namespace,
+                                 w->pull_secret, err_text(err)));
+    else
+        v->login_known = v->l && links_login_known(v->l, &v->login);
+}
+
 /* Links */
 
 static void link_problem(struct view *v, const char *reason, char *text)
@@ -279,6 +321,7 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
     add_config(v, v->owner, merge_config(op, v, &w->config));
     for (size_t i = 0; i < w->ncapabilities; i++)
         add_link(op, v, &w->capabilities[i]);
+    read_login(op, v);
     sources_end(op->sources, w->kind, w->key);
     v->revision = make_revision(v);
     if (!v->l)
@@ -312,5 +355,6 @@ void view_release(struct view *v)
     free(v->link_problem);
     free(v->link_reason);
     free(v->waits_for);
+    registry_login_release(&v->login);
     *v = (struct view){0};
 }

@@ -5,6 +5,7 @@
 #ifndef WASMCTL_OPERATOR_VIEW_H
 #define WASMCTL_OPERATOR_VIEW_H
 
+#include "operator/registry.h"
 #include "operator/unit.h"
 
 enum view_lattice {
@@ -61,6 +62,9 @@ struct view {
     struct view_config *configs; /* [0] is the unit's own */
     size_t nconfigs;
     char *config_problem, *config_reason; /* a source is missing or pending: nothing new is started */
+
+    struct registry_login login; /* for pulling the image; registry NULL if none is needed */
+    bool login_known;            /* the hosts were told already */
 
     struct view_link *links;
     size_t nlinks;

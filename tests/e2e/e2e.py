@@ -2,6 +2,7 @@
 e2e.py NAME. The environment (three hosts) is made by `up` and removed by `down`, which are CTest fixtures."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import time
 from harness import (ENV_NAME, HELLO, HELLO_AGAIN, HTTP_CAPABILITY, LATCTL, OPERATOR, WASMCTL, Env, Failed, actor, answers,
                      apply, condition, ctl, ctl_fails, delete, dev, exists, free_port, get, inventory, is_ready, links_of,
                      main, parts_path, provider, run, running_on, test, wait_for)
+from registry import Registry
 
 
 def expect(holds, text):
@@ -456,6 +458,49 @@ def host_frozen():
     delete("wasmactor", "thawed")
     for i in range(5):
         delete("wasmactor", f"beside-{i}")
+
+
+@test
+def image_of_a_private_registry():
+    with open(HELLO, "rb") as f:
+        registry = Registry("team/hello", "1", f.read(), "puller", "s3cret")
+    folder = tempfile.mkdtemp(prefix="wasmctl-e2e-host-")
+    log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
+    # A host that may use this registry without TLS.
+    host = subprocess.Popen([os.path.join(parts_path("wasmcloud-host"), "wasmcloud-host"), "--nats", Env.get().nats,
+                             "--label", "registry=yes", "--heartbeat-seconds", "2", "--allow-insecure", registry.address],
+                            stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": folder})
+    spec = {"image": f"{registry.address}/team/hello:1", "imagePullSecret": "pull",
+            "placement": {"hostSelector": {"matchLabels": {"registry": "yes"}}}}
+    config = {"auths": {registry.address: {"username": "puller", "password": "wrong"}}}
+
+    def secret():
+        apply({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
+               "metadata": {"name": "pull", "namespace": "default"}, "stringData": {".dockerconfigjson": json.dumps(config)}})
+
+    try:
+        apply(actor("private", **spec))
+        wait_for("the missing Secret is named",
+                 lambda: condition(get("wasmactor", "private"), "Ready")["reason"] == "PullSecretMissing")
+        secret()
+        obj = wait_for("a wrong password is told",
+                       lambda: (o := get("wasmactor", "private")) and condition(o, "Ready")["reason"] == "StartFailed" and o)
+        expect(registry.refused > 0, "the registry was never asked")
+        config["auths"][registry.address]["password"] = "s3cret"
+        secret()
+        wait_ready("private")
+        expect(registry.served > 0, "the image did not come from the registry")
+        everything = json.dumps(obj) + ctl("events", "-A") + ctl("describe", "wasmactor", "private")
+        everything += run(WASMCTL, "dev", "logs", "--name", ENV_NAME, "operator")[1]
+        expect("s3cret" not in everything and "wrong" not in everything, "a password is shown")
+    finally:
+        delete("wasmactor", "private")
+        ctl("delete", "secret", "pull", "--ignore-not-found")
+        host.terminate()
+        host.wait(timeout=30)
+        registry.close()
+        log.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Operators:

@@ -106,8 +106,8 @@ static void failed(struct world *t, int host, const char *revision, int64_t retr
 static const char *plan_text(struct world *t)
 {
     static const char *const names[] = {"finalizer-add", "finalizer-remove", "config-put", "link-put",
-                                        "link-replace",  "link-del",         "set",        "stop",
-                                        "config-del"};
+                                        "link-replace",  "link-del",         "login",      "set",
+                                        "stop",          "config-del"};
 
     plan_release(&t->plan);
     buf_truncate(&t->text, 0);
@@ -296,6 +296,22 @@ static void test_config_before_start(void **state)
     assert_string_equal(plan_text(t), "");
 }
 
+static void test_login_before_start(void **state)
+{
+    struct world *t = *state;
+
+    t->w.replicas = 2;
+    runs(t, 1, 3, "new");
+    t->v.login.registry = (char *)"registry.example.com";
+    assert_string_equal(plan_text(t), "login");
+    t->v.login_known = true;
+    assert_string_equal(plan_text(t), "set h1 2 scale");
+    /* Nothing to start: nothing to tell. */
+    t->v.login_known = false;
+    runs(t, 1, 2, "new");
+    assert_string_equal(plan_text(t), "");
+}
+
 static void test_links(void **state)
 {
     struct world *t = *state;
@@ -413,6 +429,7 @@ int main(void)
         TEST(test_failed_update_is_held),
         TEST(test_replacement_first),
         TEST(test_config_before_start),
+        TEST(test_login_before_start),
         TEST(test_links),
         TEST(test_delete),
         TEST(test_delete_without_a_lattice),

@@ -1,0 +1,20 @@
+/* Registry credentials from a Secret of type kubernetes.io/dockerconfigjson. */
+#ifndef WASMCTL_OPERATOR_REGISTRY_H
+#define WASMCTL_OPERATOR_REGISTRY_H
+
+#include "base/err.h"
+
+struct registry_login {
+    char *registry, *username, *password; /* registry: "host[:port]" */
+};
+void registry_login_release(struct registry_login *l);
+
+/* "host[:port]" of an image reference ("docker.io" when it names none); NULL for file:// and built-in ones.
+ * Caller frees. */
+char *registry_of(const char *image);
+/* The entry of a .dockerconfigjson text for a registry. ERR_NOT_FOUND, ERR_INVALID; messages never hold what
+ * the text holds. */
+int registry_login_find(const char *docker_config, const char *registry, struct registry_login *ret,
+                        struct err **err);
+
+#endif
