@@ -40,7 +40,7 @@ FOLDER_LIBRARIES = {"dev": re.compile(r"^openssl/"), "tui": re.compile(r"^(ncurs
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok|strncpy|strncat|alloca|rand|tmpnam|"
                     r"mktemp|system|popen|usleep|sleep)\s*\(")
 LONGEST_FILE = 1000
-LONGEST_LINE = 120
+LONGEST_LINE = 130  # clang-format keeps to 110; JSON in string literals may go past it
 # Places and people that have no business in the project.
 FOREIGN = re.compile(r"(?<![\w.])/(work|root)/|registry\.npmjs|proxy\.golang|index\.crates|static\.crates|crates\.io/api|deb\.debian\.org|pypi\.org/simple")
 
