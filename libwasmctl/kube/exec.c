@@ -18,6 +18,7 @@ enum {
     OUTPUT_MOST = 1024 * 1024,
     COMPLAINT_MOST = 64 * 1024,
     RUN_MOST_MS = 60 * 1000, /* of a plugin that asks nobody */
+    LOOK_MS = 20,
 };
 
 struct kube_exec {
@@ -35,7 +36,7 @@ struct kube_exec {
     pid_t pid; /* 0 when not running */
     int pid_fd, out_fd, err_fd;
     struct loop_io *pid_io, *out_io, *err_io;
-    struct loop_timer *limit;
+    struct loop_timer *limit, *look;
     struct buf out, complaint;
     bool too_long, out_of_time;
     struct loop_defer *failed; /* could not even be started */
@@ -47,6 +48,7 @@ struct kube_exec {
 static struct kube_exec *plugins;
 
 static void stop(struct kube_exec *e);
+static void on_look(void *arg);
 
 /* Settings */
 
@@ -188,6 +190,7 @@ static void destroy(struct kube_exec *e)
     stop(e);
     loop_defer_cancel(e->failed);
     loop_timer_free(e->limit);
+    loop_timer_free(e->look);
     free_credential(&e->last);
     err_free(e->failure);
     strv_free(e->argv);
@@ -231,6 +234,7 @@ int kube_exec_get(struct loop *l, const struct kube_config *config, bool may_ask
     }
     e->refs = 1;
     e->limit = loop_timer_new(l, on_limit, e);
+    e->look = loop_timer_new(l, on_look, e);
     e->next = plugins;
     plugins = e;
     *ret = TAKE_PTR(e);
@@ -256,6 +260,12 @@ static int bad(const struct kube_exec *e, int code, struct err **err, const char
 {
     return err_set(err, code, "Unable to connect to the server: getting credentials: exec: %s %s", e->command,
                    what);
+}
+
+static char *not_found(const struct kube_exec *e)
+{
+    return xasprintf("not found: the kubeconfig's user logs in by this program; %s",
+                     e->hint ? e->hint : "install it");
 }
 
 static int read_answer(struct kube_exec *e, struct kube_credential *c, struct err **err)
@@ -355,6 +365,8 @@ static void ended(struct kube_exec *e, int status)
         how = xasprintf("did not end within %d seconds", RUN_MOST_MS / 1000);
     else if (e->too_long)
         how = xasprintf("printed more than %d KiB", OUTPUT_MOST / 1024);
+    else if (failed && WIFEXITED(status) && WEXITSTATUS(status) == 127 && !*said)
+        how = not_found(e); /* where the failed start shows only in the child */
     else if (failed && WIFSIGNALED(status))
         how = xasprintf("was ended by signal %d", WTERMSIG(status));
     else if (failed)
@@ -390,6 +402,8 @@ static void stop(struct kube_exec *e)
     e->pid_fd = e->out_fd = e->err_fd = -1;
     if (e->limit)
         loop_timer_stop(e->limit);
+    if (e->look)
+        loop_timer_stop(e->look);
     if (e->out.data)
         explicit_bzero(e->out.data, e->out.cap);
     buf_release(&e->out);
@@ -434,6 +448,15 @@ static void on_complaint(void *arg, int events _unused_, bool error _unused_)
         loop_io_set(e->err_io, 0);
     else if (n > 0 && buf_add(&e->complaint, piece, (size_t)n) < 0)
         buf_consume(&e->complaint, e->complaint.len);
+}
+
+/* Kernels before 5.3 have no descriptor for a process. */
+static void on_look(void *arg)
+{
+    struct kube_exec *e = arg;
+
+    loop_timer_start(e->look, LOOK_MS);
+    on_pid(e, 0, false);
 }
 
 /* Both ends: [0] ours, without blocking. */
@@ -489,13 +512,15 @@ static int start(struct kube_exec *e)
     closep(&complaints[1]);
     e->out_fd = out[0];
     e->err_fd = complaints[0];
-    if (r == 0 && (e->pid_fd = pidfd_open(e->pid, 0)) < 0)
-        r = -errno;
     if (r < 0)
         return r;
-    fcntl(e->pid_fd, F_SETFD, FD_CLOEXEC);
-    e->pid_io = loop_io_new(e->loop, e->pid_fd, on_pid, e);
-    loop_io_set(e->pid_io, LOOP_READ);
+    e->pid_fd = pidfd_open(e->pid, 0); /* is close-on-exec */
+    if (e->pid_fd >= 0) {
+        e->pid_io = loop_io_new(e->loop, e->pid_fd, on_pid, e);
+        loop_io_set(e->pid_io, LOOP_READ);
+    } else {
+        loop_timer_start(e->look, LOOK_MS);
+    }
     e->out_io = loop_io_new(e->loop, e->out_fd, on_output, e);
     loop_io_set(e->out_io, LOOP_READ);
     if (e->err_fd >= 0) {
@@ -530,8 +555,7 @@ void kube_exec_run(struct kube_exec *e, struct kube_exec_waiter *w)
     stop(e);
     _cleanup_free_ char *what = NULL;
     if (r == -ENOENT)
-        what = xasprintf("not found: the kubeconfig's user logs in by this program%s%s",
-                         e->hint ? "; " : "; install it", e->hint ? e->hint : "");
+        what = not_found(e);
     else
         what = xasprintf("cannot be run: %s", strerror(-r));
     bad(e, ERR_UNAUTHORIZED, &e->failure, what);
