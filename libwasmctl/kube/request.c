@@ -313,7 +313,8 @@ void kube_req_start(struct kube_req *r)
 {
     struct kube_client *c = r->client;
     const char *separator = strchr(r->path, '?') ? "&" : "?";
-    _cleanup_free_ char *path = r->query ? xasprintf("%s%s%s", r->path, separator, r->query) : xstrdup(r->path);
+    _cleanup_free_ char *path =
+        r->query ? xasprintf("%s%s%s", r->path, separator, r->query) : xstrdup(r->path);
     _cleanup_free_ char *url = xasprintf("%s%s", c->base, path);
     struct err *e = NULL;
 
@@ -465,8 +466,8 @@ static int connection_error(const struct kube_req *r, struct err **err)
                        where, why);
     case CURLE_ABORTED_BY_CALLBACK: /* before_send() */
         return err_set(err, ERR_UNAVAILABLE,
-                       "Unable to connect to the server: %s closed the connection without an answer; it may or "
-                       "may not have done what was asked (%s %s)",
+                       "Unable to connect to the server: %s closed the connection without an answer; it "
+                       "may or may not have done what was asked (%s %s)",
                        where, r->method, r->path);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:

@@ -162,7 +162,8 @@ static int check_page(const struct kube_watch *w, const cJSON *page, struct err 
 {
     const char *kind = json_str_or(page, "kind", "");
 
-    if ((streq(kind, "Table") || str_ends(kind, "List")) && !str_empty(json_str(page, "metadata.resourceVersion")))
+    if ((streq(kind, "Table") || str_ends(kind, "List")) &&
+        !str_empty(json_str(page, "metadata.resourceVersion")))
         return 0;
     return err_set(err, ERR_PROTOCOL, "the answer to a list of %s is no list (kind \"%s\")", w->path, kind);
 }

@@ -5,10 +5,10 @@
 
 #define MAPS "/api/v1/configmaps"
 #define PAGE(version, next, name)                                                                            \
-    "{\"kind\":\"ConfigMapList\",\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" next       \
+    "{\"kind\":\"ConfigMapList\",\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" next     \
     "\"},\"items\":[{\"metadata\":{\"name\":\"" name "\"}}]}"
 #define GONE(next)                                                                                           \
-    "{\"kind\":\"Status\",\"metadata\":{\"continue\":\"" next "\"},\"message\":\"too old\",\"reason\":"        \
+    "{\"kind\":\"Status\",\"metadata\":{\"continue\":\"" next "\"},\"message\":\"too old\",\"reason\":"      \
     "\"Expired\",\"code\":410}"
 
 struct pages {
@@ -22,7 +22,8 @@ static int on_page(void *arg, cJSON *page, struct err **err)
 
     if (++p->calls == p->refuse_at)
         return err_set(err, ERR_INVALID, "enough");
-    json_each(o, json_get(page, "items")) buf_addf(&p->names, "%s ", json_str_or(o, "metadata.name", "?"));
+    json_each (o, json_get(page, "items"))
+        buf_addf(&p->names, "%s ", json_str_or(o, "metadata.name", "?"));
     return 0;
 }
 
@@ -118,7 +119,7 @@ static void test_receiver_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_pages),      TEST(test_expired_goes_on), TEST(test_expired_ends),
+        TEST(test_pages),      TEST(test_expired_goes_on),  TEST(test_expired_ends),
         TEST(test_page_fails), TEST(test_receiver_refuses),
     };
 

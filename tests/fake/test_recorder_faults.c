@@ -128,8 +128,8 @@ static void test_flood(void **state)
     enum { MANY = 5000, MOST = 1000 };
     struct fault *t = *state;
     struct kube_recorder *r = kube_recorder_new(t->client, "wasm-operator", NULL);
-    struct http_expect *e = http_fake_expect(t->server, "POST", EVENTS,
-                                             (struct http_answer){.status = 201, .body = "{}", .repeat = true});
+    struct http_expect *e = http_fake_expect(
+        t->server, "POST", EVENTS, (struct http_answer){.status = 201, .body = "{}", .repeat = true});
 
     for (int i = 0; i < MANY; i++)
         kube_record(r, &actor, "Normal", "Started", "Start", "note %d", i);
@@ -172,8 +172,9 @@ static void test_cluster_scoped(void **state)
     struct fault *t = *state;
     struct kube_recorder *r = kube_recorder_new(t->client, "wasm-operator", NULL);
     struct kube_ref node = {.api_version = "v1", .kind = "Node", .name = "x"};
-    struct http_expect *e = http_fake_expect(t->server, "POST", "/apis/events.k8s.io/v1/namespaces/default/events",
-                                             (struct http_answer){.status = 201, .body = "{}"});
+    struct http_expect *e =
+        http_fake_expect(t->server, "POST", "/apis/events.k8s.io/v1/namespaces/default/events",
+                         (struct http_answer){.status = 201, .body = "{}"});
 
     kube_record(r, &node, "Normal", "Started", "Start", "note");
     WAIT_FOR(t, http_expect_used(e));
@@ -184,7 +185,8 @@ static void test_freed_in_flight(void **state)
 {
     struct fault *t = *state;
     struct kube_recorder *r = kube_recorder_new(t->client, "wasm-operator", NULL);
-    struct http_expect *e = http_fake_expect(t->server, "POST", EVENTS, (struct http_answer){.ending = HTTP_SILENT});
+    struct http_expect *e =
+        http_fake_expect(t->server, "POST", EVENTS, (struct http_answer){.ending = HTTP_SILENT});
 
     kube_record(r, &actor, "Normal", "Started", "Start", "one");
     WAIT_FOR(t, http_expect_used(e));
@@ -199,8 +201,8 @@ static void test_freed_in_flight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_new_event),        TEST(test_series),          TEST(test_server_errors_do_not_matter),
-        TEST(test_flood),            TEST(test_long_texts),      TEST(test_cluster_scoped),
+        TEST(test_new_event),       TEST(test_series),     TEST(test_server_errors_do_not_matter),
+        TEST(test_flood),           TEST(test_long_texts), TEST(test_cluster_scoped),
         TEST(test_freed_in_flight),
     };
 

@@ -7,14 +7,15 @@
 #define LISTS   MAPS "?limit="
 #define WATCHES MAPS "?watch=true"
 
-#define OBJECT(name, version) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
+#define OBJECT(name, version)      "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
 #define EVENT(type, name, version) "{\"type\":\"" type "\",\"object\":" OBJECT(name, version) "}\n"
 #define LIST_PAGE(version, next, items)                                                                      \
-    "{\"kind\":\"ConfigMapList\",\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" next       \
+    "{\"kind\":\"ConfigMapList\",\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" next     \
     "\"},\"items\":[" items "]}"
 #define LIST(version, items) LIST_PAGE(version, "", items)
 #define GONE                                                                                                 \
-    "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"too old\",\"reason\":\"Expired\",\"code\":410}"
+    "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"too "                                         \
+    "old\",\"reason\":\"Expired\",\"code\":410}"
 #define GONE_EVENT "{\"type\":\"ERROR\",\"object\":" GONE "}\n"
 
 /* Everything that was told, in words. The watch is freed when the word `end_at` is told. */
@@ -114,8 +115,7 @@ static struct http_expect *expect_list(struct fault *t, const char *body)
 
 static struct http_expect *expect_watch(struct fault *t, const char *version)
 {
-    _cleanup_free_ char *prefix =
-        xasprintf(WATCHES "&allowWatchBookmarks=true&resourceVersion=%s&", version);
+    _cleanup_free_ char *prefix = xasprintf(WATCHES "&allowWatchBookmarks=true&resourceVersion=%s&", version);
     return http_fake_expect(t->server, "GET", prefix, (struct http_answer){.ending = HTTP_HELD});
 }
 
@@ -253,7 +253,8 @@ static void test_gone(void **state)
         if (as_event)
             e = expect_watch(t, "10");
         else
-            e = http_fake_expect(t->server, "GET", WATCHES, (struct http_answer){.status = 410, .body = GONE});
+            e = http_fake_expect(t->server, "GET", WATCHES,
+                                 (struct http_answer){.status = 410, .body = GONE});
         expect_list(t, LIST("50", OBJECT("a", "3") "," OBJECT("c", "40")));
         struct http_expect *again = expect_watch(t, "50");
         begin(t, &s);
@@ -361,7 +362,8 @@ static void test_forbidden_then_allowed(void **state)
 {
     struct fault *t = *state;
     struct seen s = {0};
-    struct http_answer no = {.status = 403, .body = "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"code\":403}"};
+    struct http_answer no = {.status = 403,
+                             .body = "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"code\":403}"};
 
     for (int i = 0; i < 3; i++)
         http_fake_expect(t->server, "GET", LISTS, no);
@@ -421,17 +423,18 @@ static void test_no_list(void **state)
 
 static void test_broken_events(void **state)
 {
-    static const char *const lines[] = {"garbage\n",
-                                        "{\n",
-                                        "null\n",
-                                        "[]\n",
-                                        "17\n",
-                                        "{\"type\":\"ADDED\"}\n",
-                                        "{\"type\":\"ADDED\",\"object\":null}\n",
-                                        "{\"type\":\"ADDED\",\"object\":[]}\n",
-                                        "{\"type\":\"ERROR\"}\n",
-                                        "{\"type\":\"ERROR\",\"object\":{}}\n",
-                                        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":500}}\n"};
+    static const char *const lines[] = {
+        "garbage\n",
+        "{\n",
+        "null\n",
+        "[]\n",
+        "17\n",
+        "{\"type\":\"ADDED\"}\n",
+        "{\"type\":\"ADDED\",\"object\":null}\n",
+        "{\"type\":\"ADDED\",\"object\":[]}\n",
+        "{\"type\":\"ERROR\"}\n",
+        "{\"type\":\"ERROR\",\"object\":{}}\n",
+        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":500}}\n"};
     struct fault *t = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -526,7 +529,7 @@ static void test_silence(void **state)
 /* Freed in each of its own functions. */
 static void test_free_watch_within(void **state)
 {
-    static const char *const words[] = {"relist", "added a",  "added b", "synced",   "added c",
+    static const char *const words[] = {"relist",     "added a",   "added b", "synced", "added c",
                                         "modified c", "deleted c", "down",    "up"};
     struct fault *t = *state;
 
@@ -541,7 +544,8 @@ static void test_free_watch_within(void **state)
         begin(t, &s);
         for (int64_t since = 0; !s.ended && !http_expect_used(e) && fault_patient(&since);)
             fault_turn(t);
-        http_fake_chunk(e, EVENT("ADDED", "c", "11") EVENT("MODIFIED", "c", "12") EVENT("DELETED", "c", "13"));
+        http_fake_chunk(e,
+                        EVENT("ADDED", "c", "11") EVENT("MODIFIED", "c", "12") EVENT("DELETED", "c", "13"));
         fault_settle(t);
         if (!s.ended) {
             http_fake_cut(e, true);
@@ -593,7 +597,8 @@ static void test_informer_after_gone(void **state)
     struct fault *t = *state;
     struct seen s = {0};
 
-    expect_list(t, LIST("10", OBJECT("a", "1") "," OBJECT("b", "2") "," OBJECT("c", "3") "," OBJECT("hidden", "4")));
+    expect_list(
+        t, LIST("10", OBJECT("a", "1") "," OBJECT("b", "2") "," OBJECT("c", "3") "," OBJECT("hidden", "4")));
     struct http_expect *first = expect_watch(t, "10");
     begin_informer(t, &s);
     WAIT_FOR(t, http_expect_used(first));
@@ -606,7 +611,8 @@ static void test_informer_after_gone(void **state)
     struct http_expect *second = expect_watch(t, "50");
     http_fake_chunk(first, EVENT("DELETED", "unknown", "11") GONE_EVENT);
     WAIT_FOR(t, http_expect_used(second));
-    http_fake_chunk(second, EVENT("DELETED", "a", "51") EVENT("DELETED", "b", "52") EVENT("MODIFIED", "d", "44"));
+    http_fake_chunk(second,
+                    EVENT("DELETED", "a", "51") EVENT("DELETED", "b", "52") EVENT("MODIFIED", "d", "44"));
     WAIT_FOR(t, has_told(&s, "a 1>"));
     assert_log(&s, "a >1, b >2, c >3, synced, c 3>33, d >44, b 2>, a 1>");
     assert_int_equal(kube_informer_len(s.informer), 2);
@@ -670,8 +676,8 @@ static void test_informer_many(void **state)
 
 static void test_free_informer_within(void **state)
 {
-    static const char *const words[] = {"a >1", "b >2", "synced", "c >11", "c 11>12", "c 12>",
-                                        "b 2>", "d 4>", "down",   "up"};
+    static const char *const words[] = {"a >1",  "b >2", "synced", "c >11", "c 11>12",
+                                        "c 12>", "b 2>", "d 4>",   "down",  "up"};
     struct fault *t = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -688,7 +694,8 @@ static void test_free_informer_within(void **state)
         begin_informer(t, &s);
         for (int64_t since = 0; !s.ended && !http_expect_used(e) && fault_patient(&since);)
             fault_turn(t);
-        http_fake_chunk(e, EVENT("ADDED", "c", "11") EVENT("MODIFIED", "c", "12") EVENT("DELETED", "c", "13"));
+        http_fake_chunk(e,
+                        EVENT("ADDED", "c", "11") EVENT("MODIFIED", "c", "12") EVENT("DELETED", "c", "13"));
         http_fake_chunk(e, GONE_EVENT);
         for (int64_t since = 0; !s.ended && !http_expect_used(again) && fault_patient(&since);)
             fault_turn(t);
