@@ -205,7 +205,11 @@ static int read_expression(const cJSON *o, struct selector *into, struct err **e
     const char *key = json_str_or(o, "key", ""), *op = json_str_or(o, "operator", "");
     _cleanup_strv_ char **values = strv_new();
 
-    json_each(v, json_get(o, "values")) if (cJSON_IsString(v)) strv_push(&values, v->valuestring);
+    json_each (v, json_get(o, "values")) {
+        if (!cJSON_IsString(v))
+            return err_set(err, ERR_INVALID, "matchExpressions: a value of key %s is not a string", key);
+        strv_push(&values, v->valuestring);
+    }
     if (!is_key(key))
         return err_set(err, ERR_INVALID, "matchExpressions: \"%s\" is not a label key", key);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -226,9 +230,16 @@ static int read_expression(const cJSON *o, struct selector *into, struct err **e
 int selector_from_json(const cJSON *o, struct selector **ret, struct err **err)
 {
     _cleanup_(selector_freep) struct selector *s = xcalloc(1, sizeof(*s));
+    const cJSON *labels = json_get(o, "matchLabels"), *expressions = json_get(o, "matchExpressions");
 
-    json_each(l, json_get(o, "matchLabels"))
-    {
+    /* Taking a selector of the wrong shape for an empty one would let it match everything. */
+    if ((o && !cJSON_IsObject(o) && !cJSON_IsNull(o)) ||
+        (labels && !cJSON_IsObject(labels) && !cJSON_IsNull(labels)) ||
+        (expressions && !cJSON_IsArray(expressions) && !cJSON_IsNull(expressions)))
+        return err_set(
+            err, ERR_INVALID,
+            "a label selector is an object with matchLabels (an object) and matchExpressions (a list)");
+    json_each (l, labels) {
         if (!cJSON_IsString(l) || !is_key(l->string))
             return err_set(err, ERR_INVALID, "matchLabels: \"%s\" is not a label with a string value",
                            l->string);
@@ -236,8 +247,7 @@ int selector_from_json(const cJSON *o, struct selector **ret, struct err **err)
         strv_push(&values, l->valuestring);
         add(s, l->string, OP_IN, values);
     }
-    json_each(e, json_get(o, "matchExpressions"))
-    {
+    json_each (e, expressions) {
         int r = read_expression(e, s, err);
         if (r < 0)
             return r;

@@ -78,21 +78,30 @@ struct metric *metrics_add(struct metrics *all, enum metric_kind kind, const cha
         buckets = default_buckets;
     for (size_t i = 0; kind == METRIC_HISTOGRAM && buckets[i] != 0 && i < BUCKETS_MOST; i++)
         m->buckets[m->nbuckets++] = buckets[i];
+    /* What has no labels has one series, from the start: a counter that is 0 is known to be 0. */
+    if (!m->nlabels)
+        map_set(m->series, "", xcalloc(1, sizeof(struct sample)));
     map_set(all->all, name, m);
     return m;
 }
 
+/* One byte that is no UTF-8 would make a reader refuse the whole text. */
 static void add_escaped(struct buf *b, const char *s, bool quotes)
 {
-    for (; *s; s++) {
-        if (*s == '\\')
+    while (*s) {
+        uint32_t cp = 0;
+        size_t n = str_utf8_next(s, &cp);
+        if (!n)
+            buf_adds(b, "\xef\xbf\xbd");
+        else if (cp == '\\')
             buf_adds(b, "\\\\");
-        else if (*s == '\n')
+        else if (cp == '\n')
             buf_adds(b, "\\n");
-        else if (*s == '"' && quotes)
+        else if (cp == '"' && quotes)
             buf_adds(b, "\\\"");
         else
-            buf_addc(b, *s);
+            buf_add(b, s, n);
+        s += n ? n : 1;
     }
 }
 
@@ -135,7 +144,8 @@ void metric_add(struct metric *m, double value, ...)
 {
     va_list ap;
 
-    if (!m)
+    /* A counter never falls: readers would take it for a restart. */
+    if (!m || (m->kind == METRIC_COUNTER && !(value >= 0)))
         return;
     va_start(ap, value);
     sample_of(m, print_labels(m, ap))->value += value;

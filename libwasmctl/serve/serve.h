@@ -8,11 +8,12 @@
 
 struct serve;
 
-/* Fills body and returns the HTTP status. content_type may be set to a static string (default text/plain). */
+/* Fills body and returns the HTTP status. Must not free the server. content_type may be set to a static
+ * string (default text/plain). */
 typedef int (*serve_fn)(void *arg, struct buf *body, const char **content_type);
 
-/* address: "127.0.0.1:8081", ":8081" (all addresses), "[::1]:0" (0 = a free port). ERR_INVALID,
- * ERR_UNAVAILABLE. */
+/* address: "127.0.0.1:8081", ":8081" (all addresses, IPv4 and IPv6), "[::1]:0" (0 = a free port).
+ * ERR_INVALID, ERR_UNAVAILABLE. */
 int serve_new(struct loop *l, const char *address, struct serve **ret, struct err **err);
 void serve_route(struct serve *s, const char *path, serve_fn fn,
                  void *arg); /* GET and HEAD; path is copied */

@@ -29,6 +29,7 @@ struct workqueue {
     struct loop_defer *run;
     uint64_t totals[2];
     bool paused;
+    bool running, freed; /* freed by its own handler: run() ends it */
 };
 
 static void item_free(void *p)
@@ -63,6 +64,9 @@ void wq_free(struct workqueue *q)
 {
     if (!q)
         return;
+    q->freed = true;
+    if (q->running)
+        return;
     loop_defer_cancel(q->run);
     map_free(q->items);
     free(q->name);
@@ -82,6 +86,7 @@ static void run(void *arg)
     struct workqueue *q = arg;
 
     q->run = NULL;
+    q->running = true;
     /* Only the keys that waited when the turn began: work that adds itself again leaves room for the rest of
      * the loop. */
     for (size_t n = q->waiting; n && q->head && !q->paused && q->active < q->options.concurrency; n--) {
@@ -97,8 +102,14 @@ static void run(void *arg)
         /* The handler may finish the key at once and then forget it: it gets a copy. */
         _cleanup_free_ char *key = xstrdup(i->key);
         q->options.handler(q->options.arg, key);
+        if (q->freed)
+            break;
     }
-    schedule(q);
+    q->running = false;
+    if (q->freed)
+        wq_free(q);
+    else
+        schedule(q);
 }
 
 static struct item *item_get(struct workqueue *q, const char *key)
@@ -242,7 +253,9 @@ void wq_done_after(struct workqueue *q, const char *key, int64_t ms)
 
     if (!i)
         return;
-    if (!add_again(q, i))
+    if (i->forget)
+        drop_if_idle(q, i);
+    else if (!add_again(q, i))
         delay(q, i, ms);
     schedule(q);
 }

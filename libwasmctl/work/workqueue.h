@@ -26,7 +26,8 @@ struct wq_options {
 };
 
 struct workqueue *wq_new(struct loop *l, const struct wq_options *options);
-/* Keys being handled may still call wq_done() from nowhere afterwards: cancel their work first. */
+/* Nothing may call the queue afterwards, so cancel the work on keys being handled first. May be called by the
+ * handler itself. */
 void wq_free(struct workqueue *q);
 
 /* Now, ahead of nothing: order of adding. Cancels a waiting back-off or delay of the key. */
@@ -44,7 +45,8 @@ void wq_done_after(struct workqueue *q, const char *key, int64_t ms);
 
 /* While paused nothing is handed to the handler; adds are kept. A queue starts unpaused. */
 void wq_pause(struct workqueue *q, bool paused);
-/* Forgets the key: queued, delayed, failures. A key being handled stays until its wq_done(). */
+/* Forgets the key: queued, delayed, failures. A key being handled stays until its wq_done(), which then does
+ * not bring it back whatever its result; adding the key again takes the forgetting back. */
 void wq_forget(struct workqueue *q, const char *key);
 
 size_t wq_depth(const struct workqueue *q);  /* waiting now, without delayed */
