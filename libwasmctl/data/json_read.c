@@ -232,7 +232,9 @@ static int number(struct reader *r, cJSON **ret)
     double d = strtod(copy, NULL);
     if (!isfinite(d))
         return fail_at(r, start, ERR_INVALID, "the number %s is out of range", copy);
-    if (r->from_person && is_integer && fabs(d) > JSON_MAX_SAFE)
+    /* 2^53 + 1 is read as 2^53. */
+    bool is_exact = fabs(d) < JSON_MAX_SAFE || streq(copy + (*copy == '-'), "9007199254740992");
+    if (r->from_person && is_integer && !is_exact)
         return fail_at(r, start, ERR_INVALID,
                        "the integer %s is past 2^53 and cannot be kept exactly (quote it if it is text)",
                        copy);

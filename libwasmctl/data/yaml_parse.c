@@ -95,11 +95,12 @@ static int next_event(struct reader *r, struct err **err)
 static int number(struct reader *r, const char *text, const struct yaml_word *word, cJSON **ret,
                   struct err **err)
 {
-    bool is_integer = word->kind == YAML_WORD_INT || !strpbrk(text, ".eE");
+    bool is_exact = word->kind == YAML_WORD_INT ? word->magnitude <= (uint64_t)JSON_MAX_SAFE
+                                                : strpbrk(text, ".eE") || fabs(word->number) < JSON_MAX_SAFE;
 
     if (!isfinite(word->number))
         return fail_at(r, r->event.start_mark, err, "JSON has no number %s (quote it if it is text)", text);
-    if (is_integer && fabs(word->number) > JSON_MAX_SAFE)
+    if (!is_exact)
         return fail_at(r, r->event.start_mark, err,
                        "the integer %s is past 2^53 and cannot be kept exactly (quote it if it is text)",
                        text);
