@@ -1,6 +1,7 @@
 /* One request: set up, data, outcome, retries. All of the user's functions are called from kube_client's
  * delivery, never from within curl. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -128,6 +129,8 @@ static int on_socket(void *arg _unused_, curl_socket_t fd, curlsocktype purpose 
     unsigned ms = DEAD_PEER_MS;
 
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    /* Children must not hold the connection open. */
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
     return CURL_SOCKOPT_OK;
 }
 
@@ -443,9 +446,17 @@ static const char *tls_advice(const char *why)
     return "";
 }
 
+static const char *why_of(const struct kube_req *r)
+{
+    /* curl's words for a reset that poll() saw first */
+    if (strstr(r->error, "select/poll returned error"))
+        return "the connection was reset";
+    return *r->error ? r->error : curl_easy_strerror(r->result);
+}
+
 static int connection_error(const struct kube_req *r, struct err **err)
 {
-    const char *where = r->client->host_port, *why = *r->error ? r->error : curl_easy_strerror(r->result);
+    const char *where = r->client->host_port, *why = why_of(r);
 
     switch (r->result) {
     case CURLE_COULDNT_CONNECT:
@@ -509,7 +520,7 @@ static void make_error(struct kube_req *r, struct err **err)
     }
     if (ok) {
         err_set(err, ERR_UNAVAILABLE, "the answer of %s to %s %s was cut off: %s", r->client->host_port,
-                r->method, r->path, *r->error ? r->error : curl_easy_strerror(r->result));
+                r->method, r->path, why_of(r));
         return;
     }
     connection_error(r, err);
