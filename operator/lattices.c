@@ -10,7 +10,12 @@
 #include "operator/rec.h"
 #include "operator/sweep.h"
 
-enum { LINKS_REFRESH_MS = 60 * 1000, LINKS_RETRY_MS = 5 * 1000, FIRST_CONNECT_MS = 3000 };
+enum {
+    LINKS_REFRESH_MS = 60 * 1000,
+    LINKS_RETRY_MS = 5 * 1000,
+    FIRST_CONNECT_MS = 3000,
+    REOPEN_MS = 10 * 1000
+};
 
 struct op_lattice *op_lattice_get(const struct op *op, const char *name)
 {
@@ -359,7 +364,7 @@ static void on_secret(void *arg, const struct kube_response *response, const str
         l->problem = xasprintf("secret %s/%s: %s", ref->namespace ? ref->namespace : "default", ref->name,
                                err_text(e));
         err_free(e);
-        wq_add_after(l->op->q_lattice, l->name, 10 * 1000);
+        l->retry_ms = loop_now_ms(l->op->loop) + REOPEN_MS;
     }
     wq_add(l->op->q_lattice, l->name);
 }
@@ -409,6 +414,12 @@ static void try_open(struct op_lattice *l, const struct model_lattice *object)
         free(l->problem);
         l->problem = xstrdup(err_text(e));
         err_free(e);
+        /* Secrets are read anew for the next try: the reason may lie in them. */
+        xstr_replace(&l->credentials, NULL);
+        xstr_replace(&l->tls_ca, NULL);
+        xstr_replace(&l->tls_cert, NULL);
+        xstr_replace(&l->tls_key, NULL);
+        l->retry_ms = loop_now_ms(l->op->loop) + REOPEN_MS;
         return;
     }
     xstr_replace(&l->problem, NULL);
@@ -439,7 +450,7 @@ struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *ob
         l->links_timer = loop_timer_new(op->loop, refresh_links_now, l);
         map_set(op->lats, l->name, l);
     }
-    if (l->lat || object->problem)
+    if (l->lat || object->problem || loop_now_ms(op->loop) < l->retry_ms)
         return l;
     bool credentials = have_secret(l, &object->credentials, false), tls = have_secret(l, &object->tls, true);
     if (credentials && tls)

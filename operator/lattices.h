@@ -24,6 +24,7 @@ struct op_lattice {
     char *name;
     struct lattice *lat; /* NULL while it cannot be opened */
     char *problem;       /* why it is NULL */
+    int64_t retry_ms;    /* loop clock: it is not tried again before */
     uint64_t connection_hash;
     bool connected;
     bool ever_connected;

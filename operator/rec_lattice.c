@@ -250,5 +250,7 @@ void rec_lattice(void *arg, const char *key)
     bool early = op_lattice_connecting(l) || (l->lat && l->connected && !lat_synced(l->lat));
     if (!early || !object->conditions.len)
         write_status(op, l, object);
-    wq_done_after(op->q_lattice, key, object->meta.deleted_ns ? IN_USE_LOOK_MS : RTT_WRITE_MS);
+    int64_t again = object->meta.deleted_ns ? IN_USE_LOOK_MS : RTT_WRITE_MS;
+    int64_t left = l->lat ? 0 : l->retry_ms - loop_now_ms(op->loop);
+    wq_done_after(op->q_lattice, key, left > 0 && left < again ? left : again);
 }

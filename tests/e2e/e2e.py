@@ -389,6 +389,33 @@ def valgrind_operator():
 
 
 @test
+def lattice_credentials():
+    """A missing and a bad Secret are told, asked for now and then only, and taken when they are mended."""
+    apply({"apiVersion": "wasmctl.dev/v1alpha1", "kind": "Lattice", "metadata": {"name": "secured"},
+           "spec": {"driver": "wasmcloud.v1",
+                    "nats": {"servers": [Env.get().nats], "credentialsSecret": {"namespace": "default", "name": "creds"}}}})
+
+    def message():
+        return condition(get("lattice", "secured"), "Connected")["message"]
+
+    wait_for("the missing Secret is named", lambda: "default/creds" in message())
+
+    def requests():
+        url = Env.get().child("operator")["ports"]["metrics"]
+        import urllib.request
+        text = urllib.request.urlopen(f"http://127.0.0.1:{url}/metrics", timeout=5).read().decode()
+        return int(next(l for l in text.splitlines() if l.startswith("wasm_operator_api_requests_total")).split()[1])
+
+    before = requests()
+    apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "creds", "namespace": "default"},
+           "stringData": {"user.creds": "rubbish"}})
+    wait_for("the bad Secret is told", lambda: "JWT" in message(), 30)
+    expect(requests() - before < 50, f"{requests() - before} requests to the API server meanwhile")
+    ctl("delete", "lattice", "secured")
+    ctl("delete", "secret", "creds")
+
+
+@test
 def kinds_refuse_bad_objects():
     """Every rule of the CRDs, with an object it must refuse."""
     kubectl = os.path.join(parts_path("kubectl"), "kubectl")
