@@ -12,6 +12,9 @@ static void test_set_and_wrap(void **state _unused_)
     assert_string_equal(err_text(e), "no file");
     assert_int_equal(err_wrap(&e, "load %d", 7), ERR_NOT_FOUND);
     assert_string_equal(err_text(e), "load 7: no file");
+    /* The new message may be made of the old one. */
+    err_set(&e, ERR_IO, "again: %s", e->message);
+    assert_string_equal(err_text(e), "again: load 7: no file");
     err_free(e);
 }
 

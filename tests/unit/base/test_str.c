@@ -60,6 +60,39 @@ static void test_escape(void **state _unused_)
     assert_string_equal(kept, "a\nb\t\\x07");
 }
 
+static void test_utf8(void **state _unused_)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        uint32_t cp;
+    } rows[] = {{"a", 1, 'a'},
+                {"\xc3\xa9", 2, 0xe9},
+                {"\xe2\x82\xac", 3, 0x20ac},
+                {"\xf0\x9f\x98\x80", 4, 0x1f600},
+                {"\xf4\x8f\xbf\xbf", 4, 0x10ffff}};
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\xaf",
+                                      "\xc3",
+                                      "\xe2\x82",
+                                      "\xed\xa0\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf0\x80\x80\xaf",
+                                      "\xff",
+                                      "\xf8\x88\x80\x80\x80"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint32_t cp = 0;
+        assert_int_equal(str_utf8_next(rows[i].text, &cp), rows[i].len);
+        assert_int_equal(cp, rows[i].cp);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        uint32_t cp = 7;
+        assert_int_equal(str_utf8_next(bad[i], &cp), 0);
+        assert_int_equal(cp, 7);
+    }
+}
+
 static void test_width(void **state _unused_)
 {
     assert_int_equal(str_width("abc"), 3);
@@ -98,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_lists),
                                        cmocka_unit_test(test_suggest), cmocka_unit_test(test_escape),
-                                       cmocka_unit_test(test_width),   cmocka_unit_test(test_base64)};
+                                       cmocka_unit_test(test_utf8),    cmocka_unit_test(test_width),
+                                       cmocka_unit_test(test_base64)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,10 @@ static void test_object_errors(void **state _unused_)
         "{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\",\"values\":[\"x\"]}]}",
         "{\"matchExpressions\":[{\"key\":\"\",\"operator\":\"Exists\"}]}",
         "{\"matchLabels\":{\"a\":1}}",
+        "{\"matchLabels\":[\"a\"]}",
+        "{\"matchExpressions\":{\"key\":\"a\"}}",
+        "{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"x\",1]}]}",
+        "\"a=b\"",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -215,6 +215,79 @@ static void test_many_and_free_in_flight(void **state)
     wq_add(d->queue, "waiting");
 }
 
+static void test_forget_while_active(void **state)
+{
+    struct desk *d = *state;
+
+    d->finish = -1;
+    wq_add(d->queue, "a");
+    assert_string_equal(handled(d), "a");
+    wq_forget(d->queue, "a");
+    wq_done_after(d->queue, "a", 10);
+    loop_advance(d->loop, 100);
+    assert_string_equal(handled(d), "");
+    /* Adding it again takes the forgetting back. */
+    wq_add(d->queue, "a");
+    assert_string_equal(handled(d), "a");
+    wq_forget(d->queue, "a");
+    wq_add(d->queue, "a");
+    wq_done(d->queue, "a", WQ_OK);
+    assert_string_equal(handled(d), "a");
+    wq_done(d->queue, "a", WQ_RETRY);
+    assert_int_equal(wq_failures(d->queue, "a"), 1);
+    wq_forget(d->queue, "a");
+    assert_int_equal(wq_failures(d->queue, "a"), 0);
+    loop_advance(d->loop, 100000);
+    assert_string_equal(handled(d), "");
+    assert_int_equal(wq_active(d->queue), 0);
+}
+
+/* Work that adds itself again at once leaves room for everything else on the loop. */
+static void add_itself(void *arg, const char *key)
+{
+    struct desk *d = arg;
+
+    buf_adds(&d->log, key);
+    wq_done(d->queue, key, WQ_OK);
+    wq_add(d->queue, key);
+}
+
+static void test_turns_are_short(void **state)
+{
+    struct desk *d = *state;
+    struct wq_options o = {.name = "busy", .handler = add_itself, .arg = d};
+
+    wq_free(d->queue);
+    d->queue = wq_new(d->loop, &o);
+    wq_add(d->queue, "a");
+    wq_add(d->queue, "b");
+    loop_turn(d->loop, false);
+    assert_string_equal(buf_str(&d->log), "ab");
+    loop_turn(d->loop, false);
+    assert_string_equal(buf_str(&d->log), "abab");
+}
+
+static void free_queue(void *arg, const char *key)
+{
+    struct desk *d = arg;
+
+    buf_adds(&d->log, key);
+    wq_free(d->queue);
+    d->queue = NULL;
+}
+
+static void test_free_in_handler(void **state)
+{
+    struct desk *d = *state;
+    struct wq_options o = {.name = "short", .handler = free_queue, .arg = d};
+
+    wq_free(d->queue);
+    d->queue = wq_new(d->loop, &o);
+    wq_add(d->queue, "a");
+    wq_add(d->queue, "b");
+    assert_string_equal(handled(d), "a");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -227,6 +300,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_concurrency, setup_two, teardown),
         TEST(test_pause_and_forget),
         TEST(test_many_and_free_in_flight),
+        TEST(test_forget_while_active),
+        TEST(test_turns_are_short),
+        TEST(test_free_in_handler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
