@@ -144,8 +144,9 @@ static void on_host_done(void *arg, const struct err *err)
     if (w && task == UNIT_SETTING && err)
         op_event(op, w, "Warning", "StartFailed", "Start", "cannot run on host %s: %s", name, err_text(err));
     else if (w && task == UNIT_SETTING)
-        op_event(op, w, "Normal", "Running", "Start", "%d replicas run on host %s (revision %s)",
-                 (int)h->replicas, name, h->revision ? h->revision : "");
+        op_event(op, w, "Normal", "Running", "Start", "%d replica%s on host %s (revision %s)",
+                 (int)h->replicas, h->replicas == 1 ? " runs" : "s run", name,
+                 h->revision ? h->revision : "");
     else if (w && err)
         op_event(op, w, "Warning", "StopFailed", "Stop", "cannot stop on host %s: %s", name, err_text(err));
     else if (w)
