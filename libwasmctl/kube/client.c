@@ -338,7 +338,8 @@ static int check_pem(const char *pem, const char *label, const char *what, const
         return err_set(err, ERR_INVALID, "%s of %s is not in PEM form (-----BEGIN ...)", what, of);
     const char *end_of_line = strchrnul(begin, '\n');
     _cleanup_free_ char *line = xstrndup(begin, (size_t)(end_of_line - begin));
-    /* A key may come after parameters, a certificate after its text: only what is not there at all is wrong. */
+    /* A key may come after parameters, a certificate after its text: only what is not there at all is wrong.
+     */
     if (!strstr(pem, label))
         return err_set(err, ERR_INVALID, "%s of %s holds \"%s\" but no %s", what, of, line, label);
     return 0;

@@ -11,8 +11,8 @@
 
 /* Source: RFC 9113 for streams; the API server allows 250 streams a connection. */
 enum {
-    /* Ordinary requests at the same time; more wait in order. With the watches they fit on one connection of a
-     * server that allows 100 streams. */
+    /* Ordinary requests at the same time; more wait in order. With the watches they fit on one connection of
+     * a server that allows 100 streams. */
     KUBE_MAX_IN_FLIGHT = 80,
     KUBE_MAX_STREAMS = 200,
     KUBE_MAX_CONNECTIONS = 256,

@@ -56,7 +56,9 @@ static char **strings(const cJSON *list)
 {
     char **v = strv_new();
 
-    json_each(s, list) if (cJSON_IsString(s)) strv_push(&v, s->valuestring);
+    json_each (s, list)
+        if (cJSON_IsString(s))
+            strv_push(&v, s->valuestring);
     return v;
 }
 
@@ -71,8 +73,7 @@ static char *lower(const char *s)
 
 static void read_aggregated_version(struct found *f, const char *group, const cJSON *version)
 {
-    json_each(o, json_get(version, "resources"))
-    {
+    json_each (o, json_get(version, "resources")) {
         const char *singular = json_str_or(o, "singularResource", ""),
                    *kind = json_str_or(o, "responseKind.kind", ""), *name = json_str_or(o, "resource", "");
         if (!*kind || !*name)
@@ -94,17 +95,15 @@ static void read_aggregated_version(struct found *f, const char *group, const cJ
 
 static void read_aggregated(struct found *f, const cJSON *list)
 {
-    json_each(group, json_get(list, "items"))
-    {
-        json_each(version, json_get(group, "versions"))
+    json_each (group, json_get(list, "items")) {
+        json_each (version, json_get(group, "versions"))
             read_aggregated_version(f, json_str_or(group, "metadata.name", ""), version);
     }
 }
 
 static void read_resource_list(struct found *f, const cJSON *list, const char *group, const char *version)
 {
-    json_each(o, json_get(list, "resources"))
-    {
+    json_each (o, json_get(list, "resources")) {
         const char *name = json_str_or(o, "name", ""), *singular = json_str_or(o, "singularName", "");
         if (!*name || strchr(name, '/'))
             continue; /* a subresource */
@@ -154,8 +153,7 @@ static void read_group(struct kube_client *c, struct found *f, const cJSON *grou
                *preferred = json_str_or(group, "preferredVersion.version", "");
 
     for (int round = 0; round < 2; round++) {
-        json_each(v, json_get(group, "versions"))
-        {
+        json_each (v, json_get(group, "versions")) {
             const char *version = json_str_or(v, "version", "");
             if (streq(version, preferred) != (round == 0))
                 continue;
@@ -178,7 +176,7 @@ static int read_groups(struct kube_client *c, struct found *f, struct err **err)
         read_aggregated(f, o);
         return 0;
     }
-    json_each(group, json_get(o, "groups"))
+    json_each (group, json_get(o, "groups"))
         read_group(c, f, group);
     return 0;
 }

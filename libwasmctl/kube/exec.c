@@ -87,8 +87,7 @@ static cJSON *cluster_info(const struct kube_config *config)
 /* What the plugin is told about its task. */
 static char *exec_info(const struct kube_exec *e, const struct kube_config *config)
 {
-    _cleanup_json_ cJSON *o =
-        json_object("apiVersion", e->api_version, "kind", "ExecCredential", NULL);
+    _cleanup_json_ cJSON *o = json_object("apiVersion", e->api_version, "kind", "ExecCredential", NULL);
     cJSON *spec = cJSON_CreateObject();
 
     json_put(o, "spec", spec);
@@ -121,8 +120,8 @@ static int read_mode(struct kube_exec *e, const struct kube_config *config, bool
         e->interactive = true;
     } else {
         return err_set(err, ERR_INVALID,
-                       "user \"%s\": exec: interactiveMode \"%s\" is none of Never, IfAvailable, Always", user,
-                       mode);
+                       "user \"%s\": exec: interactiveMode \"%s\" is none of Never, IfAvailable, Always",
+                       user, mode);
     }
     return 0;
 }
@@ -149,13 +148,14 @@ static int read_settings(struct kube_exec *e, const struct kube_config *config, 
     e->api_version = xstrdup(version);
     e->hint = xstrdup_null(json_str(o, "installHint"));
     strv_push(&e->argv, e->command);
-    json_each(a, json_get(o, "args")) if (cJSON_IsString(a)) strv_push(&e->argv, a->valuestring);
+    json_each (a, json_get(o, "args"))
+        if (cJSON_IsString(a))
+            strv_push(&e->argv, a->valuestring);
     int r = read_mode(e, config, may_ask, err);
     if (r < 0)
         return r;
     e->envp = strv_copy(environ);
-    json_each(v, json_get(o, "env"))
-    {
+    json_each (v, json_get(o, "env")) {
         const char *name = json_str(v, "name"), *value = json_str(v, "value");
         if (str_empty(name) || strchr(name, '=') || !value)
             return err_set(err, ERR_INVALID, "user \"%s\": exec: every env needs a name and a value", user);
@@ -285,7 +285,8 @@ static int read_answer(struct kube_exec *e, struct kube_credential *c, struct er
         return bad(e, ERR_PROTOCOL, err, what);
     }
     const char *token = json_str(o, "status.token"), *cert = json_str(o, "status.clientCertificateData"),
-               *key = json_str(o, "status.clientKeyData"), *expires = json_str(o, "status.expirationTimestamp");
+               *key = json_str(o, "status.clientKeyData"),
+               *expires = json_str(o, "status.expirationTimestamp");
     if (str_empty(cert) != str_empty(key))
         return bad(e, ERR_PROTOCOL, err, "gave only one of clientCertificateData and clientKeyData");
     if (str_empty(token) && str_empty(cert))

@@ -1,7 +1,7 @@
 /*
- * Credential plugins (user.exec of a kubeconfig, client.authentication.k8s.io/v1 and v1beta1): a program whose
- * output is a token or a client certificate. It runs as a child without stopping the loop, at most once at a
- * time for one command line, also when several clients use it; what it gave is kept until it expires.
+ * Credential plugins (user.exec of a kubeconfig, client.authentication.k8s.io/v1 and v1beta1): a program
+ * whose output is a token or a client certificate. It runs as a child without stopping the loop, at most once
+ * at a time for one command line, also when several clients use it; what it gave is kept until it expires.
  *
  * For kube/auth.c only.
  */

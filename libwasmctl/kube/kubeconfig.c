@@ -35,13 +35,13 @@ static void merge_list(struct kubeconfig *k, const cJSON *file, const char *list
 {
     cJSON *into = json_get(k->merged, list);
 
-    json_each(entry, json_get(file, list))
-    {
+    json_each (entry, json_get(file, list)) {
         const char *name = json_str(entry, "name");
         bool known = false;
         if (!name)
             continue;
-        json_each(old, into) known = known || streq(json_str_or(old, "name", ""), name);
+        json_each (old, into)
+            known = known || streq(json_str_or(old, "name", ""), name);
         if (known)
             continue;
         cJSON_AddItemToArray(into, cJSON_Duplicate(entry, true));
@@ -76,8 +76,7 @@ static int merge_file(struct kubeconfig *k, const char *path, bool must_exist, s
         const cJSON *o = docs.items[0].root;
         const char *kind = json_str(o, "kind"), *current = json_str(o, "current-context");
         if (!cJSON_IsObject(o) || (kind && !streq(kind, "Config"))) {
-            r = err_set(err, ERR_INVALID, "%s: is no kubeconfig (kind %s)", path,
-                        kind ? kind : "is missing");
+            r = err_set(err, ERR_INVALID, "%s: is no kubeconfig (kind %s)", path, kind ? kind : "is missing");
             yaml_docs_release(&docs);
             return r;
         }
@@ -118,7 +117,8 @@ int kubeconfig_load(const char *path, struct kubeconfig **ret, struct err **err)
     if (r < 0)
         return err_wrap(err, "load kubeconfig");
     k->contexts = strv_new();
-    json_each(c, json_get(k->merged, "contexts")) strv_push(&k->contexts, json_str_or(c, "name", ""));
+    json_each (c, json_get(k->merged, "contexts"))
+        strv_push(&k->contexts, json_str_or(c, "name", ""));
     *ret = TAKE_PTR(k);
     return 0;
 }
@@ -157,7 +157,9 @@ bool kubeconfig_empty(const struct kubeconfig *k)
 
 static const cJSON *entry(const struct kubeconfig *k, const char *list, const char *name)
 {
-    json_each(e, json_get(k->merged, list)) if (streq(json_str_or(e, "name", ""), name)) return e;
+    json_each (e, json_get(k->merged, list))
+        if (streq(json_str_or(e, "name", ""), name))
+            return e;
     return NULL;
 }
 
@@ -209,8 +211,7 @@ static int read_cluster(const struct kubeconfig *k, struct kube_config *c, struc
     c->proxy_url = xstrdup_null(own_str(o, "proxy-url"));
     c->insecure = json_bool(json_get(o, "insecure-skip-tls-verify"), "", false);
     c->disable_compression = json_bool(json_get(o, "disable-compression"), "", false);
-    json_each(x, json_get(o, "extensions"))
-    {
+    json_each (x, json_get(o, "extensions")) {
         const cJSON *extension = json_get(x, "extension");
         if (extension && streq(json_str_or(x, "name", ""), "client.authentication.k8s.io/exec"))
             c->exec_cluster_config = cJSON_Duplicate(extension, true);
@@ -247,7 +248,9 @@ static int read_user(const struct kubeconfig *k, struct kube_config *c, struct e
     c->as_extra = cJSON_IsObject(json_get(o, "as-user-extra"))
                       ? cJSON_Duplicate(json_get(o, "as-user-extra"), true)
                       : NULL;
-    json_each(g, json_get(o, "as-groups")) if (cJSON_IsString(g)) strv_push(&c->as_groups, g->valuestring);
+    json_each (g, json_get(o, "as-groups"))
+        if (cJSON_IsString(g))
+            strv_push(&c->as_groups, g->valuestring);
     int r = read_pem(o, "client-certificate", dir, owner, &c->client_cert_pem, err);
     return r < 0 ? r : read_pem(o, "client-key", dir, owner, &c->client_key_pem, err);
 }

@@ -20,8 +20,8 @@ struct kube_config {
     char *tls_server_name, *proxy_url;
     bool insecure;
     bool disable_compression;
-    cJSON *exec;       /* user.exec as given, NULL if none */
-    char *exec_dir;    /* folder of the file that holds it: relative commands are relative to it */
+    cJSON *exec;                /* user.exec as given, NULL if none */
+    char *exec_dir;             /* folder of the file that holds it: relative commands are relative to it */
     cJSON *exec_cluster_config; /* the cluster's extension for exec plugins, NULL if none */
     char *as, *as_uid;          /* impersonation */
     char **as_groups;

@@ -195,11 +195,12 @@ static void add_header(struct kube_req *r, const char *name, const char *value)
 /* Impersonate-Extra-<key>, the key percent-encoded as header names need it. */
 static void add_extra(struct kube_req *r, const cJSON *extra)
 {
-    json_each(list, extra)
-    {
+    json_each (list, extra) {
         _cleanup_free_ char *key = kube_query_escape(list->string);
         _cleanup_free_ char *name = xasprintf("Impersonate-Extra-%s", key);
-        json_each(value, list) if (cJSON_IsString(value)) add_header(r, name, value->valuestring);
+        json_each (value, list)
+            if (cJSON_IsString(value))
+                add_header(r, name, value->valuestring);
     }
 }
 

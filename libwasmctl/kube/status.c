@@ -58,16 +58,13 @@ static const struct generic {
     {403, "Forbidden", "the server does not allow access to the requested resource"},
     {404, "NotFound", "the server could not find the requested resource"},
     {405, "MethodNotAllowed", "the server does not allow this method on the requested resource"},
-    {406, "NotAcceptable",
-     "the server was unable to respond with a content type that the client supports"},
+    {406, "NotAcceptable", "the server was unable to respond with a content type that the client supports"},
     {409, "Conflict", "the server reported a conflict"},
     {410, "Gone", "the server no longer has what was asked for"},
     {413, "RequestEntityTooLarge", "the request is too large for the server"},
-    {415, "UnsupportedMediaType",
-     "the body of the request was in an unknown format"},
+    {415, "UnsupportedMediaType", "the body of the request was in an unknown format"},
     {422, "Invalid", "the server rejected our request due to an error in our request"},
-    {429, "TooManyRequests",
-     "the server has received too many requests and has asked us to try again later"},
+    {429, "TooManyRequests", "the server has received too many requests and has asked us to try again later"},
     {502, NULL, "a gateway in front of the server could not reach it"},
     {503, "ServiceUnavailable", "the server is currently unable to handle the request"},
     {504, "Timeout",
@@ -143,8 +140,7 @@ static char **causes_of(const cJSON *details)
 {
     char **list = strv_new();
 
-    json_each(c, json_get(details, "causes"))
-    {
+    json_each (c, json_get(details, "causes")) {
         _cleanup_free_ char *text =
             xasprintf("%s: %s", json_str_or(c, "field", ""), json_str_or(c, "message", ""));
         if (!strv_has(list, text))

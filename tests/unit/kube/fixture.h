@@ -12,7 +12,7 @@ struct fixture {
     struct kube_config config; /* of the client: fields may be set before fixture_client() */
     struct kube_client_options options;
     struct kube_client *client;
-    http_handler handler; /* may be changed by a test at any time */
+    http_handler handler;   /* may be changed by a test at any time */
     struct http_conn *held; /* the last connection fixture_hold() was called for */
     char *seen_method, *seen_target, *seen_head, *seen_body; /* of the last request */
 };

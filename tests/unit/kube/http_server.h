@@ -1,6 +1,6 @@
 /*
- * A small HTTP/1.1 server for tests, on the loop of the test itself: what it answers, and when, is in the hands
- * of one function. It listens on a free port of 127.0.0.1.
+ * A small HTTP/1.1 server for tests, on the loop of the test itself: what it answers, and when, is in the
+ * hands of one function. It listens on a free port of 127.0.0.1.
  */
 #ifndef WASMCTL_TESTS_HTTP_SERVER_H
 #define WASMCTL_TESTS_HTTP_SERVER_H

@@ -689,15 +689,17 @@ static void test_trace_keeps_secrets(void **state)
     f->options.verbosity = 9;
     f->config.token = (char *)"very-secret-token";
     fixture_client(f);
-    outcome_get(f, &plain, (struct kube_call){.method = "POST", .path = "/pods", .query = "a=b", .body = "BODY"});
+    outcome_get(f, &plain,
+                (struct kube_call){.method = "POST", .path = "/pods", .query = "a=b", .body = "BODY"});
     assert_non_null(strstr(buf_str(&lines), "POST http://127.0.0.1:"));
     assert_non_null(strstr(buf_str(&lines), "/pods?a=b"));
     assert_non_null(strstr(buf_str(&lines), "Request Body: BODY"));
     assert_non_null(strstr(buf_str(&lines), "Response Body: {\"ok\":true}"));
     assert_non_null(strstr(buf_str(&lines), "Authorization: <masked>"));
     assert_non_null(strstr(buf_str(&lines), " 200 in "));
-    outcome_get(f, &secret,
-                (struct kube_call){.method = "PUT", .path = "/api/v1/namespaces/a/secrets/b", .body = "HIDDEN"});
+    outcome_get(
+        f, &secret,
+        (struct kube_call){.method = "PUT", .path = "/api/v1/namespaces/a/secrets/b", .body = "HIDDEN"});
     assert_null(strstr(buf_str(&lines), "HIDDEN"));
     assert_null(strstr(buf_str(&lines), "very-secret-token"));
 }
@@ -841,8 +843,8 @@ static void refuse(struct fixture *f, const struct kube_config *config, const ch
 static void test_bad_settings(void **state)
 {
     struct fixture *f = *state;
-    static char cert[] = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n", server[] = "https://h",
-                user[] = "u";
+    static char cert[] = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+                server[] = "https://h", user[] = "u";
     char *groups[] = {user, NULL};
 
     refuse(f, &(struct kube_config){0}, "server \"\"");

@@ -4,32 +4,48 @@
 #include "base/str.h"
 #include "kube/discovery.h"
 
-#define LIST(items) "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/v2\",\"items\":[" items "]}"
+#define LIST(items)                                                                                          \
+    "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/v2\",\"items\":[" items "]}"
 #define GROUP(name, versions) "{\"metadata\":{\"name\":\"" name "\"},\"versions\":[" versions "]}"
 #define VERSION(v, resources) "{\"version\":\"" v "\",\"resources\":[" resources "]}"
 #define RESOURCE(plural, kind, scope, one, shorts, cats)                                                     \
     "{\"resource\":\"" plural "\",\"responseKind\":{\"kind\":\"" kind "\"},\"scope\":\"" scope               \
     "\",\"singularResource\":\"" one "\",\"shortNames\":" shorts ",\"categories\":" cats "}"
 
-static const char core[] = LIST(GROUP("", VERSION("v1",
-    RESOURCE("endpoints", "Endpoints", "Namespaced", "endpoints", "[\"ep\"]", "[]") ","
-    RESOURCE("limitranges", "LimitRange", "Namespaced", "limitrange", "[\"limits\"]", "null"))));
+static const char core[] =
+    LIST(GROUP("", VERSION("v1", RESOURCE("endpoints", "Endpoints", "Namespaced", "endpoints", "[\"ep\"]",
+                                          "[]") "," RESOURCE("limitranges", "LimitRange", "Namespaced",
+                                                             "limitrange", "[\"limits\"]", "null"))));
 
 static const char groups[] = LIST(
-    GROUP("autoscaling", VERSION("v2",
-        RESOURCE("horizontalpodautoscalers", "HorizontalPodAutoscaler", "Namespaced", "horizontalpodautoscaler",
-                 "[\"hpa\"]", "[\"all\"]")) ","
-        VERSION("v1",
-        RESOURCE("horizontalpodautoscalers", "HorizontalPodAutoscaler", "Namespaced", "horizontalpodautoscaler",
-                 "[\"hpa\"]", "[\"all\"]") ","
-        RESOURCE("oldthings", "OldThing", "Cluster", "", "[]", "[]"))) ","
+    GROUP("autoscaling",
+          VERSION("v2",
+                  RESOURCE("horizontalpodautoscalers", "HorizontalPodAutoscaler", "Namespaced",
+                           "horizontalpodautoscaler", "[\"hpa\"]",
+                           "[\"all\"]")) "," VERSION("v1",
+                                                     RESOURCE("horizontalpodautoscalers",
+                                                              "HorizontalPodAutoscaler", "Namespaced",
+                                                              "horizontalpodautoscaler", "[\"hpa\"]",
+                                                              "[\"all\"]") "," RESOURCE("oldthings",
+                                                                                        "OldThing", "Cluster",
+                                                                                        "", "[]", "[]"))) ","
     /* Its short name is another's name. */
-    GROUP("a.example", VERSION("v1",
-        RESOURCE("gadgets", "Gadget", "Cluster", "gadget", "[\"widget\",\"g\"]", "[\"toys\"]"))) ","
-    GROUP("b.example", VERSION("v1",
-        RESOURCE("widgets", "Widget", "Namespaced", "widget", "[\"w\"]", "[\"toys\",5]") ","
-        "{\"resource\":\"broken\"},5,null")) ","
-    "7,{\"metadata\":{}},{\"metadata\":{\"name\":\"empty\"},\"versions\":{}}");
+    GROUP(
+        "a.example",
+        VERSION("v1",
+                RESOURCE("gadgets", "Gadget", "Cluster", "gadget", "[\"widget\",\"g\"]",
+                         "[\"toys\"]"))) "," GROUP("b.example",
+                                                   VERSION(
+                                                       "v1",
+                                                       RESOURCE("widgets", "Widget", "Namespaced", "widget",
+                                                                "[\"w\"]",
+                                                                "[\"toys\",5]") ","
+                                                                                "{\"resource\":\"broken\"},5,"
+                                                                                "null")) ","
+                                                                                         "7,{\"metadata\":{}}"
+                                                                                         ",{\"metadata\":{"
+                                                                                         "\"name\":\"empty\"}"
+                                                                                         ",\"versions\":{}}");
 
 static void aggregated(void *arg _unused_, struct http_conn *c, const struct http_request *r)
 {
@@ -40,9 +56,10 @@ static void aggregated(void *arg _unused_, struct http_conn *c, const struct htt
     else if (accept && strstr(accept, "as=APIGroupDiscoveryList") && streq(r->target, "/apis"))
         http_answer(c, 200, NULL, groups);
     else if (streq(r->target, "/apis/c.example/v3"))
-        http_answer(c, 200, NULL,
-                    "{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"cogs/status\",\"kind\":\"Cog\"},"
-                    "{\"name\":\"cogs\",\"kind\":\"Cog\",\"namespaced\":true,\"singularName\":\"cog\"}]}");
+        http_answer(
+            c, 200, NULL,
+            "{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"cogs/status\",\"kind\":\"Cog\"},"
+            "{\"name\":\"cogs\",\"kind\":\"Cog\",\"namespaced\":true,\"singularName\":\"cog\"}]}");
     else
         http_answer(c, 404, NULL, "404 page not found\n");
 }
@@ -88,7 +105,8 @@ static void test_words(void **state)
     expect(f, "widget", "b.example", "v1", "widgets");
     expect(f, "widget.a.example", "a.example", "v1", "gadgets");
     expect(f, "g", "a.example", "v1", "gadgets");
-    expect_none(f, "gadgetz", "the server doesn't have a resource type \"gadgetz\" (did you mean \"gadgets\"?)");
+    expect_none(f, "gadgetz",
+                "the server doesn't have a resource type \"gadgetz\" (did you mean \"gadgets\"?)");
     expect_none(f, "gadgets.b.example",
                 "the server doesn't have a resource type \"gadgets\" in group \"b.example\"");
     expect_none(f, "x", "the server doesn't have a resource type \"x\"");
@@ -115,8 +133,9 @@ static void test_kinds(void **state)
     _cleanup_err_ struct err *other = NULL, *absent = NULL;
     assert_int_equal(kube_find_kind(f->client, "c.example/v3", "Wheel", &r, &other), ERR_NOT_FOUND);
     assert_int_equal(kube_find_kind(f->client, "d.example/v1", "Cog", &r, &absent), ERR_NOT_FOUND);
-    assert_string_equal(absent->message, "no matches for kind \"Cog\" in version \"d.example/v1\"; ensure its "
-                                         "CustomResourceDefinition is installed first");
+    assert_string_equal(absent->message,
+                        "no matches for kind \"Cog\" in version \"d.example/v1\"; ensure its "
+                        "CustomResourceDefinition is installed first");
     for (size_t i = 0; i < ARRAY_LEN(strange); i++) {
         _cleanup_err_ struct err *err = NULL;
         assert_int_equal(kube_find_kind(f->client, strange[i], "Cog", &r, &err), ERR_NOT_FOUND);
@@ -152,11 +171,13 @@ static void old_server(void *arg _unused_, struct http_conn *c, const struct htt
         const char *path, *answer;
     } rows[] = {
         {"/api", "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"]}"},
-        {"/api/v1", "{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"endpoints\",\"singularName\":\"\","
-                    "\"namespaced\":true,\"kind\":\"Endpoints\",\"shortNames\":[\"ep\"]}]}"},
-        {"/apis", "{\"kind\":\"APIGroupList\",\"groups\":[{\"name\":\"bad.example\",\"versions\":[{\"version\":"
-                  "\"v1\"}],\"preferredVersion\":{\"version\":\"v1\"}},{\"name\":\"b.example\",\"versions\":["
-                  "{\"version\":\"v1\"},{\"version\":\"v2\"}],\"preferredVersion\":{\"version\":\"v2\"}}]}"},
+        {"/api/v1",
+         "{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"endpoints\",\"singularName\":\"\","
+         "\"namespaced\":true,\"kind\":\"Endpoints\",\"shortNames\":[\"ep\"]}]}"},
+        {"/apis",
+         "{\"kind\":\"APIGroupList\",\"groups\":[{\"name\":\"bad.example\",\"versions\":[{\"version\":"
+         "\"v1\"}],\"preferredVersion\":{\"version\":\"v1\"}},{\"name\":\"b.example\",\"versions\":["
+         "{\"version\":\"v1\"},{\"version\":\"v2\"}],\"preferredVersion\":{\"version\":\"v2\"}}]}"},
         {"/apis/b.example/v1",
          "{\"resources\":[{\"name\":\"widgets\",\"kind\":\"Widget\"},{\"name\":\"old\",\"kind\":\"Old\"}]}"},
         {"/apis/b.example/v2", "{\"resources\":[{\"name\":\"widgets\",\"kind\":\"Widget\"}]}"},
@@ -186,7 +207,8 @@ static void test_old_server(void **state)
 
 static void refuse_all(void *arg _unused_, struct http_conn *c, const struct http_request *r _unused_)
 {
-    http_answer(c, 403, NULL, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\",\"code\":403}");
+    http_answer(c, 403, NULL,
+                "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\",\"code\":403}");
 }
 
 static void test_errors(void **state)

@@ -49,8 +49,8 @@ static size_t runs(void)
 /* Prints an ExecCredential with this status. */
 static void prints(const char *status)
 {
-    _cleanup_free_ char *body =
-        xasprintf("cat <<'END'\n{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":%s}\nEND", status);
+    _cleanup_free_ char *body = xasprintf(
+        "cat <<'END'\n{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":%s}\nEND", status);
 
     script(body);
 }
@@ -187,7 +187,8 @@ static void test_failures(void **state)
     fails(f, ERR_PROTOCOL, "printed no ExecCredential");
     script("echo '{\"kind\":\"Pod\"}'");
     fails(f, ERR_PROTOCOL, "printed no ExecCredential");
-    script("echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1BETA1 "\",\"status\":{\"token\":\"t\"}}'");
+    script("echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1BETA1
+           "\",\"status\":{\"token\":\"t\"}}'");
     fails(f, ERR_PROTOCOL, "is configured to use API version " V1 ", but gave version " V1BETA1);
     prints("{}");
     fails(f, ERR_PROTOCOL, "neither a token nor a client certificate");
@@ -285,20 +286,20 @@ static void test_environment(void **state)
 {
     struct fixture *f = *state;
     _cleanup_free_ char *path = xasprintf("%s/info", folder), *args = xasprintf("%s/args", folder);
-    _cleanup_free_ char *body =
-        xasprintf("printf %%s \"$KUBERNETES_EXEC_INFO\" > '%s'; echo \"$1 $2 $FLAVOUR\" > '%s'\n"
-                  "if read line; then echo input >> '%s'; fi\n"
-                  "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1BETA1
-                  "\",\"status\":{\"token\":\"t\"}}'",
-                  path, args, args);
+    _cleanup_free_ char *body = xasprintf(
+        "printf %%s \"$KUBERNETES_EXEC_INFO\" > '%s'; echo \"$1 $2 $FLAVOUR\" > '%s'\n"
+        "if read line; then echo input >> '%s'; fi\n"
+        "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1BETA1 "\",\"status\":{\"token\":\"t\"}}'",
+        path, args, args);
     _cleanup_free_ char *info_text = NULL, *args_text = NULL;
     _cleanup_json_ cJSON *info = NULL, *extension = cJSON_Parse("{\"audience\":\"me\"}");
     _cleanup_outcome_ struct outcome a = {0};
 
     script(body);
     f->config.user_name = (char *)"joe";
-    f->config.exec = cJSON_Parse("{\"command\":\"./login\",\"args\":[\"one\",\"two three\"],\"provideClusterInfo\":true,"
-                                 "\"env\":[{\"name\":\"FLAVOUR\",\"value\":\"sweet\"}],\"apiVersion\":\"" V1BETA1 "\"}");
+    f->config.exec =
+        cJSON_Parse("{\"command\":\"./login\",\"args\":[\"one\",\"two three\"],\"provideClusterInfo\":true,"
+                    "\"env\":[{\"name\":\"FLAVOUR\",\"value\":\"sweet\"}],\"apiVersion\":\"" V1BETA1 "\"}");
     f->config.exec_dir = folder;
     f->config.exec_cluster_config = extension;
     f->options.no_terminal = true;
@@ -326,8 +327,9 @@ static void refuse(struct fixture *f, const char *exec, int code, const char *wo
     struct kube_client *c = NULL;
 
     assert_non_null(o);
-    assert_int_equal(kube_client_new(f->loop, &config, &(struct kube_client_options){.no_terminal = true}, &c, &err),
-                     code);
+    assert_int_equal(
+        kube_client_new(f->loop, &config, &(struct kube_client_options){.no_terminal = true}, &c, &err),
+        code);
     if (!strstr(err->message, words) || !strstr(err->message, "user \"joe\""))
         fail_msg("\"%s\" is not in \"%s\"", words, err->message);
 }
@@ -343,9 +345,11 @@ static void test_settings(void **state)
     refuse(f, "{\"command\":\"x\",\"apiVersion\":\"" V1 "\"}", ERR_INVALID, "interactiveMode is missing");
     refuse(f, "{\"command\":\"x\",\"apiVersion\":\"" V1 "\",\"interactiveMode\":\"Perhaps\"}", ERR_INVALID,
            "Perhaps");
-    refuse(f, "{\"command\":\"x\",\"apiVersion\":\"" V1 "\",\"interactiveMode\":\"Always\"}", ERR_UNAUTHORIZED,
-           "not a terminal");
-    refuse(f, "{\"command\":\"x\",\"apiVersion\":\"" V1 "\",\"interactiveMode\":\"Never\",\"env\":[{\"name\":\"a=b\"}]}",
+    refuse(f, "{\"command\":\"x\",\"apiVersion\":\"" V1 "\",\"interactiveMode\":\"Always\"}",
+           ERR_UNAUTHORIZED, "not a terminal");
+    refuse(f,
+           "{\"command\":\"x\",\"apiVersion\":\"" V1
+           "\",\"interactiveMode\":\"Never\",\"env\":[{\"name\":\"a=b\"}]}",
            ERR_INVALID, "every env");
 }
 
@@ -369,10 +373,10 @@ static void test_token_wins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_token),        TEST(test_shared_by_clients), TEST(test_expiry),
-        TEST(test_refused_token), TEST(test_failures),         TEST(test_not_installed),
-        TEST(test_never_ends),   TEST(test_free_while_running), TEST(test_free_in_callback),
-        TEST(test_environment),  TEST(test_settings),          TEST(test_token_wins),
+        TEST(test_token),         TEST(test_shared_by_clients),  TEST(test_expiry),
+        TEST(test_refused_token), TEST(test_failures),           TEST(test_not_installed),
+        TEST(test_never_ends),    TEST(test_free_while_running), TEST(test_free_in_callback),
+        TEST(test_environment),   TEST(test_settings),           TEST(test_token_wins),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -37,8 +37,9 @@ static void test_find(void **state _unused_)
         {"leases", "coordination.k8s.io", "leases"},
         {"clusterrolebinding", "rbac.authorization.k8s.io", "clusterrolebindings"},
     };
-    static const char *const unknown[] = {"", "nope", "wasmactorss", "deployments.batch", "pods.v2.",
-                                          "wasmactors.v1.wasmctl.dev", ".", "deploy."};
+    static const char *const unknown[] = {
+        "",  "nope",   "wasmactorss", "deployments.batch", "pods.v2.", "wasmactors.v1.wasmctl.dev",
+        ".", "deploy."};
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct kube_resource *r = kube_builtin_find(rows[i].word);
