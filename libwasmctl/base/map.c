@@ -148,7 +148,9 @@ void map_set(struct map *m, const char *key, void *value)
         rebuild(m);
     uint64_t h = hash_key(m, key);
     size_t s = h & (m->nslots - 1);
-    while (m->slots[s])
+    /* The slot of a deleted entry is taken over: a key that comes and goes would else leave a long chain
+     * behind. */
+    while (m->slots[s] && m->entries[m->slots[s] - 1].key)
         s = (s + 1) & (m->nslots - 1);
     m->entries[m->used] = (struct entry){.key = xstrdup(key), .value = value, .hash = h};
     m->slots[s] = (uint32_t)(++m->used);

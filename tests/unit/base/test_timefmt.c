@@ -48,7 +48,7 @@ static void test_durations(void **state _unused_)
                 {"1h30m", 5400 * SECOND}, {"0", 0},
                 {"1.5s", 3 * SECOND / 2}, {"100ns", 100},
                 {"-2s", -2 * SECOND},     {"2m0.5s", 120 * SECOND + SECOND / 2}};
-    static const char *const bad[] = {"", "3", "s", "3x", "1h 30m", "-", "1000000h", "3sx"};
+    static const char *const bad[] = {"", "3", "s", "3x", "1h 30m", "-", "1000000h", "3sx", ".s", "1..5s"};
     int64_t ns;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
