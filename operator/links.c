@@ -139,7 +139,7 @@ void links_task_free(void *p)
     free(t);
 }
 
-bool links_busy(const struct op_lattice *l, const char *operation)
+static bool is_busy(const struct op_lattice *l, const char *operation)
 {
     return map_has(l->operations, operation);
 }
@@ -147,7 +147,7 @@ bool links_busy(const struct op_lattice *l, const char *operation)
 static struct task *task_begin(struct op_lattice *l, char *key, const char *what, enum model_kind kind,
                                const char *unit)
 {
-    if (links_busy(l, key)) {
+    if (is_busy(l, key)) {
         free(key);
         return NULL;
     }

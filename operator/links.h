@@ -42,7 +42,6 @@ void links_del(struct op_lattice *l, const struct lat_link *link, const struct l
 bool links_login_known(const struct op_lattice *l, const struct registry_login *login);
 void links_login_put(struct op_lattice *l, const struct registry_login *login, enum model_kind kind,
                      const char *unit);
-bool links_busy(const struct op_lattice *l, const char *operation);
 void links_task_free(void *task);
 
 /* POSIX extended regular expression, anchored at both ends. */

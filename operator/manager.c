@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,8 +14,6 @@
 
 enum { UID_RETRY_MS = 2000 };
 
-const char *const op_kind_plural[2] = {"wasmactors", "wasmproviders"};
-
 /* Reading caches */
 
 const struct model_workload *op_workload(const struct op *op, enum model_kind kind, const char *key)
@@ -31,10 +28,8 @@ const struct model_lattice *op_lattice_object(const struct op *op, const char *n
 
 const struct model_host *op_host_object(const struct op *op, const char *host_id)
 {
-    _cleanup_free_ char *name = xstrdup(host_id);
+    _cleanup_free_ char *name = str_lower(host_id);
 
-    for (char *p = name; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
     return kube_informer_get(op->hosts, name);
 }
 

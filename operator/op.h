@@ -76,6 +76,4 @@ struct kube_req *op_apply(struct op *op, const struct kube_resource *resource, c
                           const char *name, const char *subresource, const cJSON *object, kube_done_fn done,
                           void *arg);
 
-extern const char *const op_kind_plural[2];
-
 #endif

@@ -1,6 +1,5 @@
 /* Mirrors hosts of lattices as LatticeHost objects. Keys: "lattice/host id" for a host that was seen,
  * "/object name" for an object. */
-#include <ctype.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -18,15 +17,6 @@ static void on_written(void *arg _unused_, const struct kube_response *response 
 {
     if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT)
         log_warn("cannot write a LatticeHost", "error", err_text(err), NULL);
-}
-
-static char *object_name(const char *host_id)
-{
-    char *name = xstrdup(host_id);
-
-    for (char *p = name; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
-    return name;
 }
 
 static const char *ready_status(enum lat_host_state s)
@@ -158,7 +148,7 @@ static bool is_mirrored_by_another(const struct op *op, const struct op_lattice 
 
 static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat_host *h, const char *key)
 {
-    _cleanup_free_ char *name = object_name(h->id);
+    _cleanup_free_ char *name = str_lower(h->id);
     const struct model_host *object = kube_informer_get(op->hosts, name);
     const struct op_host *mine = op_lattice_host(l, h->id);
 

@@ -23,7 +23,7 @@ static void forget(struct op *op, enum model_kind kind, const char *key)
 
     if (!u)
         return;
-    sources_begin(op->sources, kind, key);
+    sources_begin(op->sources);
     sources_end(op->sources, kind, key);
     if (any_under_way(u)) {
         /* Its callbacks still come; look again then. */

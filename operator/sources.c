@@ -144,7 +144,7 @@ enum source_state sources_get(struct op_sources *all, enum model_kind kind, cons
     return SOURCE_FOUND;
 }
 
-void sources_begin(struct op_sources *all, enum model_kind kind _unused_, const char *unit _unused_)
+void sources_begin(struct op_sources *all)
 {
     all->generation++;
 }

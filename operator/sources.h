@@ -19,7 +19,7 @@ void sources_free(struct op_sources *s);
  * sources_begin() is let go by sources_end(). */
 enum source_state sources_get(struct op_sources *s, enum model_kind kind, const char *unit, bool secret,
                               const char *ns, const char *name, const struct map **ret_values);
-void sources_begin(struct op_sources *s, enum model_kind kind, const char *unit);
+void sources_begin(struct op_sources *s);
 void sources_end(struct op_sources *s, enum model_kind kind, const char *unit);
 
 #endif

@@ -66,7 +66,6 @@ void unit_free(void *p)
     free(u->finalizer_version);
     free(u->status_written_version);
     free(u->last_ready_reason);
-    free(u->last_ready_message);
     free(u->config);
     free(u);
 }

@@ -40,11 +40,11 @@ struct op_unit {
     char *finalizer_version; /* resourceVersion the finalizer was written for: not again before the object
                                 changed */
     struct kube_req *status_request;
-    uint64_t status_written;                      /* hash of the last status that was written ... */
-    char *status_written_version;                 /* ... when the object had this resourceVersion */
-    char *last_ready_reason, *last_ready_message; /* of the last Event about it */
-    char *config;                                 /* name of the configuration in use */
-    struct map *old_configs;                      /* names that were in use before */
+    uint64_t status_written;      /* hash of the last status that was written ... */
+    char *status_written_version; /* ... when the object had this resourceVersion */
+    char *last_ready_reason;      /* of the last Event about it */
+    char *config;                 /* name of the configuration in use */
+    struct map *old_configs;      /* names that were in use before */
 };
 
 struct op_unit *unit_get(struct op *op, enum model_kind kind, const char *key); /* creates */

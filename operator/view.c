@@ -317,7 +317,7 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
     };
     v->owner_prefix = links_owner_prefix(v->owner);
     read_lattice(op, v);
-    sources_begin(op->sources, w->kind, w->key);
+    sources_begin(op->sources);
     add_config(v, v->owner, merge_config(op, v, &w->config));
     for (size_t i = 0; i < w->ncapabilities; i++)
         add_link(op, v, &w->capabilities[i]);

@@ -9,6 +9,15 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+char *str_lower(const char *s)
+{
+    char *lower = xstrdup(s);
+
+    for (char *p = lower; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return lower;
+}
+
 bool str_starts(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;

@@ -24,6 +24,8 @@ static inline bool str_empty(const char *s)
     return !s || !*s;
 }
 
+/* Copy with ASCII letters in lower case; caller frees. */
+char *str_lower(const char *s);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* Whole string as a decimal number within [min, max]; false otherwise (also for blanks and signs like "+1").

@@ -62,15 +62,6 @@ static char **strings(const cJSON *list)
     return v;
 }
 
-static char *lower(const char *s)
-{
-    char *l = xstrdup(s);
-
-    for (char *p = l; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
-    return l;
-}
-
 static void read_aggregated_version(struct found *f, const char *group, const cJSON *version)
 {
     json_each (o, json_get(version, "resources")) {
@@ -84,7 +75,7 @@ static void read_aggregated_version(struct found *f, const char *group, const cJ
             .version = xstrdup(json_str_or(version, "version", "")),
             .resource = xstrdup(name),
             .kind = xstrdup(kind),
-            .singular = *singular ? xstrdup(singular) : lower(kind),
+            .singular = *singular ? xstrdup(singular) : str_lower(kind),
             .short_names = strings(json_get(o, "shortNames")),
             .categories = strings(json_get(o, "categories")),
             .namespaced = streq(json_str_or(o, "scope", ""), "Namespaced"),
@@ -113,7 +104,7 @@ static void read_resource_list(struct found *f, const cJSON *list, const char *g
             .version = xstrdup(version),
             .resource = xstrdup(name),
             .kind = xstrdup(json_str_or(o, "kind", "")),
-            .singular = *singular ? xstrdup(singular) : lower(json_str_or(o, "kind", "")),
+            .singular = *singular ? xstrdup(singular) : str_lower(json_str_or(o, "kind", "")),
             .short_names = strings(json_get(o, "shortNames")),
             .categories = strings(json_get(o, "categories")),
             .namespaced = json_bool(o, "namespaced", false),
@@ -248,7 +239,7 @@ int kube_find_resource(struct kube_client *c, const char *word, const struct kub
     int r = discover(c, &f, err);
     if (r < 0)
         return r;
-    _cleanup_free_ char *name = lower(word);
+    _cleanup_free_ char *name = str_lower(word);
     char *dot = strchr(name, '.');
     if (dot)
         *dot = '\0';

@@ -78,10 +78,8 @@ static bool named(const struct kube_resource *r, const char *word)
 
 const struct kube_resource *kube_builtin_find(const char *word)
 {
-    _cleanup_free_ char *lower = xstrdup(word);
+    _cleanup_free_ char *lower = str_lower(word);
 
-    for (char *p = lower; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
     /* "plural.group" or "plural.version.group": the first dot ends the name, group names have dots of their
      * own. */
     char *dot = strchr(lower, '.');

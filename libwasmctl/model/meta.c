@@ -114,25 +114,6 @@ struct map *model_string_map(const cJSON *object)
     return m;
 }
 
-struct map *model_string_map_copy(const struct map *m)
-{
-    struct map *copy = map_new(free);
-
-    for (struct map_iter it = {0}; map_next(m, &it);)
-        map_set(copy, it.key, xstrdup_null(it.value));
-    return copy;
-}
-
-bool model_string_map_equal(const struct map *a, const struct map *b)
-{
-    if (map_len(a) != map_len(b))
-        return false;
-    for (struct map_iter it = {0}; map_next(a, &it);)
-        if (!map_has(b, it.key) || !streq_null(it.value, map_get(b, it.key)))
-            return false;
-    return true;
-}
-
 cJSON *model_string_map_json(const struct map *m)
 {
     cJSON *o = cJSON_CreateObject();

@@ -43,8 +43,6 @@ void model_condition_add(cJSON *list, const struct model_conditions *before, con
 
 /* Strings of a JSON object -> map of owned strings; numbers and booleans as their text. Never NULL. */
 struct map *model_string_map(const cJSON *object);
-struct map *model_string_map_copy(const struct map *m);
-bool model_string_map_equal(const struct map *a, const struct map *b);
 cJSON *model_string_map_json(const struct map *m);
 /* Makes a text a legal label value (63 characters of [A-Za-z0-9._-], alphanumeric at both ends); "" if
  * nothing is left. */
