@@ -9,31 +9,9 @@ import tempfile
 import time
 
 from harness import (ENV_NAME, HELLO, HELLO_AGAIN, HTTP_CAPABILITY, LATCTL, OPERATOR, WASMCTL, Env, Failed, actor, answers,
-                     apply, condition, ctl, ctl_fails, delete, dev, exists, free_port, get, inventory, is_ready, links_of,
-                     main, parts_path, provider, run, running_on, test, wait_for)
+                     apply, condition, ctl, ctl_fails, delete, dev, exists, expect, free_port, get, http_pair, inventory,
+                     is_ready, links_of, main, parts_path, provider, remove_pair, run, running_on, test, wait_for, wait_ready)
 from registry import Registry
-
-
-def expect(holds, text):
-    if not holds:
-        raise Failed(text)
-
-
-def wait_ready(name, kind="wasmactor", timeout=60):
-    return wait_for(f"{kind} {name} is Ready", lambda: (o := get(kind, name)) and is_ready(o) and o, timeout)
-
-
-def http_pair(name, port, **spec):
-    """A provider and an actor behind it."""
-    apply(provider(f"{name}-http", port))
-    apply(actor(name, capabilities=[{"interface": HTTP_CAPABILITY, "provider": f"{name}-http"}], **spec))
-    wait_ready(f"{name}-http", "wasmprovider")
-    wait_ready(name)
-
-
-def remove_pair(name):
-    delete("wasmactor", name)
-    delete("wasmprovider", f"{name}-http")
 
 
 @test

@@ -206,6 +206,30 @@ def answers(port, text="Hello"):
     return body
 
 
+# What many tests do
+
+def expect(holds, text):
+    if not holds:
+        raise Failed(text)
+
+
+def wait_ready(name, kind="wasmactor", timeout=60):
+    return wait_for(f"{kind} {name} is Ready", lambda: (o := get(kind, name)) and is_ready(o) and o, timeout)
+
+
+def http_pair(name, port, **spec):
+    """A provider and an actor behind it."""
+    apply(provider(f"{name}-http", port))
+    apply(actor(name, capabilities=[{"interface": HTTP_CAPABILITY, "provider": f"{name}-http"}], **spec))
+    wait_ready(f"{name}-http", "wasmprovider")
+    wait_ready(name)
+
+
+def remove_pair(name):
+    delete("wasmactor", name)
+    delete("wasmprovider", f"{name}-http")
+
+
 # Running tests
 
 TESTS = {}
