@@ -17,7 +17,8 @@ static void on_finalizer(void *arg, const struct kube_response *response _unused
     struct op_unit *u = arg;
 
     u->finalizer_request = NULL;
-    if (err && err->code != ERR_NOT_FOUND)
+    /* Gone meanwhile, or (conflict) made anew under the same name: what is to be done the watch tells. */
+    if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT)
         log_warn("cannot write the finalizer", "object", u->key, "error", err_text(err), NULL);
     /* The change comes back by the watch; after an error the key is tried again. */
     if (err) {
