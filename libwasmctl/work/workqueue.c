@@ -5,8 +5,14 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 
-enum { DEFAULT_CONCURRENCY = 64, DEFAULT_BACKOFF_MIN_MS = 50, DEFAULT_BACKOFF_MAX_MS = 5 * 60 * 1000 };
+enum {
+    SLICE_MS = 10,
+    DEFAULT_CONCURRENCY = 64,
+    DEFAULT_BACKOFF_MIN_MS = 50,
+    DEFAULT_BACKOFF_MAX_MS = 5 * 60 * 1000
+};
 
 struct item {
     struct workqueue *queue;
@@ -87,8 +93,9 @@ static void run(void *arg)
 
     q->run = NULL;
     q->running = true;
-    /* Only the keys that waited when the turn began: work that adds itself again leaves room for the rest of
-     * the loop. */
+    /* Only the keys that waited when the turn began, and only for a while: neither work that adds itself again
+     * nor a long line of keys keeps the rest of the loop waiting. */
+    int64_t end = time_mono_ms() + SLICE_MS;
     for (size_t n = q->waiting; n && q->head && !q->paused && q->active < q->options.concurrency; n--) {
         struct item *i = q->head;
         q->head = i->next;
@@ -102,7 +109,7 @@ static void run(void *arg)
         /* The handler may finish the key at once and then forget it: it gets a copy. */
         _cleanup_free_ char *key = xstrdup(i->key);
         q->options.handler(q->options.arg, key);
-        if (q->freed)
+        if (q->freed || time_mono_ms() >= end)
             break;
     }
     q->running = false;

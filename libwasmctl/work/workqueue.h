@@ -1,7 +1,7 @@
 /*
  * A workqueue as controllers use it: string keys, each at most once in the queue, never handled twice at the
  * same time; a key added while it is handled is handled again afterwards. Failed keys come back with
- * exponential back-off.
+ * exponential back-off. A turn of the loop hands out keys for some milliseconds at most.
  */
 #ifndef WASMCTL_WORK_WORKQUEUE_H
 #define WASMCTL_WORK_WORKQUEUE_H
