@@ -134,6 +134,8 @@ static void on_host_done(void *arg, const struct err *err)
     const char *name = object ? object->meta.name : h->host;
 
     unit_host_done(h, err);
+    if (task == UNIT_SETTING)
+        op_lattice_starting(u->lattice ? op_lattice_get(op, u->lattice) : NULL, h->host, -1);
     char took[32];
     snprintf(took, sizeof(took), "%lld ms", (long long)(loop_now_ms(op->loop) - h->started_ms));
     if (err)
@@ -181,6 +183,7 @@ static void set_on_host(struct op_unit *u, const struct view *v, const struct pl
     h->replicas = a->replicas;
     h->started_ms = v->now_ms;
     xstr_replace(&h->revision, v->revision);
+    op_lattice_starting(v->l, a->host, 1);
     log_info(a->why, "object", u->key, "host", a->host, "image", w->image, "revision", v->revision, NULL);
     if (w->kind == MODEL_ACTOR) {
         struct lat_component_spec spec = {

@@ -9,12 +9,17 @@
 #include "operator/links.h"
 #include "operator/rec.h"
 #include "operator/sweep.h"
+#include "operator/table.h"
 
 enum {
     LINKS_REFRESH_MS = 60 * 1000,
     LINKS_RETRY_MS = 5 * 1000,
     FIRST_CONNECT_MS = 3000,
-    REOPEN_MS = 10 * 1000
+    REOPEN_MS = 10 * 1000,
+    /* Changes of many hosts at a time are one reason to look at all units, and to write the Lattice's status.
+     */
+    ALL_UNITS_MS = 100,
+    LATTICE_MS = 100,
 };
 
 struct op_lattice *op_lattice_get(const struct op *op, const char *name)
@@ -37,13 +42,50 @@ const struct op_host *op_lattice_host(const struct op_lattice *l, const char *ho
     return map_get(l->hosts, host_id);
 }
 
+void op_lattice_starting(struct op_lattice *l, const char *host_id, int delta)
+{
+    struct op_host *h = l ? map_get(l->hosts, host_id) : NULL;
+
+    if (!h || (delta < 0 && !h->starting))
+        return;
+    h->starting = (uint32_t)((int)h->starting + delta);
+    table_load_changed(l, h);
+}
+
 static void host_free(void *p)
 {
     struct op_host *h = p;
 
     map_free(h->labels);
     map_free(h->units);
+    free(h->id);
     free(h);
+}
+
+static struct op_host *host_get(struct op_lattice *l, const char *id)
+{
+    struct op_host *h = map_get(l->hosts, id);
+
+    if (h)
+        return h;
+    h = xcalloc(1, sizeof(*h));
+    h->id = xstrdup(id);
+    h->slot = SIZE_MAX;
+    h->units = map_new(free);
+    h->labels = map_new(free);
+    map_set(l->hosts, id, h);
+    return h;
+}
+
+void op_lattice_drop_host(struct op_lattice *l, const char *host_id)
+{
+    struct op_host *h = map_get(l->hosts, host_id);
+
+    if (!h)
+        return;
+    table_invalidate(l);
+    table_units_changed(l, h, h->units, NULL);
+    map_del(l->hosts, host_id);
 }
 
 /* Labels */
@@ -148,25 +190,49 @@ static void enqueue_changed_units(struct op_lattice *l, const struct map *before
             sweep_enqueue_id(l, it.key);
 }
 
+/* True when they have changed. */
+static bool relabel(struct op_lattice *l, struct op_host *mine, const struct lat_host *h,
+                    const struct model_lattice *object)
+{
+    struct map *labels = merged_labels(h, object);
+    uint64_t hash = hash_labels(labels);
+
+    if (hash == mine->labels_hash) {
+        map_free(labels);
+        return false;
+    }
+    map_free(mine->labels);
+    mine->labels = labels;
+    mine->labels_hash = hash;
+    table_invalidate(l);
+    return true;
+}
+
+static void look_at_all_units(void *arg)
+{
+    struct op_lattice *l = arg;
+
+    op_enqueue_lattice(l->op, l->name);
+}
+
+static void look_at_all_units_soon(struct op_lattice *l)
+{
+    if (!loop_timer_active(l->all_units))
+        loop_timer_start(l->all_units, ALL_UNITS_MS);
+}
+
 static void on_host_changed(void *arg, const struct lat_host *h)
 {
     struct op_lattice *l = arg;
-    struct op_host *mine = map_get(l->hosts, h->id);
-    bool is_new = !mine;
+    bool is_new = !map_has(l->hosts, h->id);
+    struct op_host *mine = host_get(l, h->id);
 
-    if (is_new) {
-        mine = xcalloc(1, sizeof(*mine));
-        mine->units = map_new(free);
-        mine->labels = map_new(free);
-        map_set(l->hosts, h->id, mine);
-    }
-    struct map *labels = merged_labels(h, op_lattice_object(l->op, l->name));
-    uint64_t labels_hash = hash_labels(labels);
-    map_free(mine->labels);
-    mine->labels = labels;
-
+    bool relabelled = relabel(l, mine, h, op_lattice_object(l->op, l->name));
     bool state_changed = is_new || lat_host_alive(mine->state) != lat_host_alive(h->state) ||
                          (mine->state == LAT_HOST_SUSPECT) != (h->state == LAT_HOST_SUSPECT);
+    if (is_new || mine->state != h->state || mine->has_inventory != h->has_inventory)
+        table_invalidate(l);
+    mine->has_inventory = h->has_inventory;
     /* Hosts keep registry credentials in memory: one that starts has none. */
     if (is_new || (lat_host_alive(h->state) && !lat_host_alive(mine->state)))
         map_clear(l->logins);
@@ -179,10 +245,12 @@ static void on_host_changed(void *arg, const struct lat_host *h)
     struct map *units = unit_hashes(h, &mine->load);
     struct map *before = mine->units;
     mine->units = units;
-    if (state_changed || labels_hash != mine->labels_hash)
-        op_enqueue_lattice(l->op, l->name);
-    else
-        enqueue_changed_units(l, before, units);
+    table_units_changed(l, mine, before, units);
+    table_load_changed(l, mine);
+    /* What runs there first: it may be lost. Others may want to move here, or must not any more. */
+    enqueue_changed_units(l, state_changed ? NULL : before, units);
+    if (state_changed || relabelled)
+        look_at_all_units_soon(l);
     map_free(before);
     if (h->has_inventory && lat_host_alive(h->state) && lat_synced(l->lat))
         sweep_host(l, h);
@@ -191,26 +259,22 @@ static void on_host_changed(void *arg, const struct lat_host *h)
         log_info("host state changed", "lattice", l->name, "host", h->id, "reason", lat_host_reason(h->state),
                  NULL);
     mine->state = h->state;
-    mine->labels_hash = labels_hash;
     _cleanup_free_ char *key = xasprintf("%s/%s", l->name, h->id);
     wq_add(l->op->q_host, key);
-    wq_add(l->op->q_lattice, l->name);
+    wq_add_after(l->op->q_lattice, l->name, LATTICE_MS);
 }
 
 void op_lattice_relabel(struct op_lattice *l, const struct model_lattice *object)
 {
-    for (struct map_iter it = {0}; l->lat && lat_host_next(l->lat, &it);) {
+    /* The rules are all that matters here; the hosts' own labels are looked at when they change. */
+    if (!l->lat || l->labelled_generation == object->meta.generation)
+        return;
+    l->labelled_generation = object->meta.generation;
+    for (struct map_iter it = {0}; lat_host_next(l->lat, &it);) {
         const struct lat_host *h = it.value;
         struct op_host *mine = map_get(l->hosts, h->id);
-        if (!mine)
+        if (!mine || !relabel(l, mine, h, object))
             continue;
-        struct map *labels = merged_labels(h, object);
-        uint64_t hash = hash_labels(labels);
-        map_free(mine->labels);
-        mine->labels = labels;
-        if (hash == mine->labels_hash)
-            continue;
-        mine->labels_hash = hash;
         _cleanup_free_ char *key = xasprintf("%s/%s", l->name, h->id);
         wq_add(l->op->q_host, key);
         op_enqueue_lattice(l->op, l->name);
@@ -448,6 +512,7 @@ struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *ob
         l->logins = map_new(free);
         l->operations = map_new(links_task_free);
         l->links_timer = loop_timer_new(op->loop, refresh_links_now, l);
+        l->all_units = loop_timer_new(op->loop, look_at_all_units, l);
         map_set(op->lats, l->name, l);
     }
     if (l->lat || object->problem || loop_now_ms(op->loop) < l->retry_ms)
@@ -467,9 +532,12 @@ void op_lattice_free(void *p)
     map_free(l->operations);
     lat_op_cancel(l->links_op);
     loop_timer_free(l->links_timer);
+    loop_timer_free(l->all_units);
     lat_close(l->lat);
     links_free(l->links, l->nlinks);
     map_free(l->hosts);
+    map_free(l->where);
+    free(l->table);
     map_free(l->configs);
     map_free(l->logins);
     free(l->credentials);

@@ -6,12 +6,16 @@
 
 /* What the operator knows of a host beyond the lattice's own table. */
 struct op_host {
+    char *id;
+    size_t slot; /* in the table of its lattice (table.h), SIZE_MAX = not there */
     struct map *labels; /* reported and by rule, made legal; char * values */
     struct map *units;  /* component and provider ids of the last look -> hash, to tell what changed */
     enum lat_host_state state;
+    bool has_inventory;
     uint64_t labels_hash;
     int64_t dead_since_ms; /* 0 = alive */
-    uint32_t load;         /* replicas of all actors there */
+    uint32_t load;         /* components there */
+    uint32_t starting;     /* and those being started: many starts at once must not all pick one host */
 };
 
 struct op_secret_wait {
@@ -26,11 +30,19 @@ struct op_lattice {
     char *problem;       /* why it is NULL */
     int64_t retry_ms;    /* loop clock: it is not tried again before */
     uint64_t connection_hash;
+    int64_t labelled_generation; /* of the Lattice object whose rules the labels follow */
     bool connected;
     bool ever_connected;
     int64_t opened_ms; /* loop clock */
     char *disconnected_why;
     struct map *hosts; /* host id -> struct op_host * */
+
+    /* See table.h. */
+    struct view_host *table;
+    size_t table_len;
+    bool table_valid;
+    struct map *where;            /* unit id -> struct map *: host id -> struct op_host * */
+    struct loop_timer *all_units; /* runs while all units of the lattice are to be looked at soon */
 
     /* Links as the lattice has them; refreshed on sync, on link events and now and then. */
     struct lat_link *links;
@@ -58,6 +70,10 @@ bool op_lattice_connecting(const struct op_lattice *l);
 /* Connected and every host judged. */
 bool op_lattice_usable(const struct op_lattice *l);
 const struct op_host *op_lattice_host(const struct op_lattice *l, const char *host_id);
+/* The host has left the lattice's table for good. */
+void op_lattice_drop_host(struct op_lattice *l, const char *host_id);
+/* A start on the host begins (1) or has ended (-1). */
+void op_lattice_starting(struct op_lattice *l, const char *host_id, int delta);
 /* Recomputes labels of all hosts after the rules changed. */
 void op_lattice_relabel(struct op_lattice *l, const struct model_lattice *object);
 void op_lattice_refresh_links(struct op_lattice *l);

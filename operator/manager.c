@@ -10,6 +10,7 @@
 #include "operator/op.h"
 #include "operator/rec.h"
 #include "operator/sources.h"
+#include "operator/table.h"
 #include "operator/unit.h"
 
 enum { UID_RETRY_MS = 2000 };
@@ -365,8 +366,12 @@ static void on_host(void *arg, const char *key, const void *old, const void *now
 {
     struct op *op = arg;
     const struct model_host *before = old, *after = now;
+    struct op_lattice *l = op_lattice_get(op, (after ? after : before)->lattice);
     _cleanup_free_ char *q = xasprintf("/%s", key);
 
+    /* The table points into the object that goes now. */
+    if (l)
+        table_invalidate(l);
     wq_add(op->q_host, q);
     if (!after && before) {
         /* Deleted by somebody: a live host is mirrored again. */

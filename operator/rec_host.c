@@ -162,7 +162,7 @@ static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat
             if (object)
                 delete_object(op, name);
             _cleanup_free_ char *id = xstrdup(h->id);
-            map_del(l->hosts, id);
+            op_lattice_drop_host(l, id);
             lat_host_forget(l->lat, id);
             wq_done(op->q_host, key, WQ_OK);
             return;

@@ -8,6 +8,7 @@
 #include "base/timefmt.h"
 #include "operator/links.h"
 #include "operator/sources.h"
+#include "operator/table.h"
 
 /* A lost call must not hang for ever: HTTP capabilities get a timeout unless one is set. */
 #define HTTP_TIMEOUT_KEY     "timeout_ms"
@@ -124,9 +125,9 @@ static void link_problem(struct view *v, const char *reason, char *text)
 
 static bool runs_anywhere(const struct op_lattice *l, enum model_kind kind, const char *id)
 {
-    for (struct map_iter it = {0}; lat_host_next(l->lat, &it);) {
-        const struct lat_host *h = it.value;
-        if (lat_host_alive(h->state) &&
+    for (struct map_iter it = {0}; map_next(table_where(l, id), &it);) {
+        const struct lat_host *h = lat_host_get(l->lat, it.key);
+        if (h && lat_host_alive(h->state) &&
             (kind == MODEL_PROVIDER ? lat_host_provider(h, id) != NULL : lat_host_component(h, id) != NULL))
             return true;
     }
@@ -219,24 +220,10 @@ static void match_links(struct view *v)
 
 /* Hosts */
 
-static void add_host(struct op *op, struct view *v, const struct op_unit *u, const struct lat_host *h)
+static void add_running(struct view *v, struct view_host *out, const struct lat_host *h)
 {
-    const struct op_host *mine = op_lattice_host(v->l, h->id);
-    const struct model_host *object = op_host_object(op, h->id);
-    struct view_host *out = &v->hosts[v->nhosts++];
-
-    *out = (struct view_host){
-        .id = h->id,
-        .object = object ? object->meta.name : h->id,
-        .labels = mine ? mine->labels : h->labels,
-        .taints = object ? object->taints : NULL,
-        .ntaints = object ? object->ntaints : 0,
-        .cordoned = object && object->unschedulable,
-        .state = h->state,
-        .load = mine ? mine->load : 0,
-        .memory = unit_host_find(u, h->id),
-    };
     const struct map *annotations = NULL;
+
     if (v->w->kind == MODEL_ACTOR) {
         const struct lat_component *c = lat_host_component(h, v->w->id);
         if (c) {
@@ -266,6 +253,31 @@ static void add_host(struct op *op, struct view *v, const struct op_unit *u, con
     out->config = map_get(annotations, MODEL_CONFIG);
     if (out->load)
         out->load--;
+}
+
+/* The hosts as every unit sees them, and what is the unit's own on some of them. */
+static void add_hosts(struct view *v, const struct op_unit *u)
+{
+    const struct view_host *hosts = table_hosts(v->l, &v->nhosts);
+
+    v->hosts = xmemdup(hosts, v->nhosts * sizeof(*hosts));
+    for (struct map_iter it = {0}; map_next(table_where(v->l, v->w->id), &it);) {
+        const struct op_host *mine = it.value;
+        const struct lat_host *h = lat_host_get(v->l->lat, it.key);
+        if (h && mine->slot < v->nhosts)
+            add_running(v, &v->hosts[mine->slot], h);
+    }
+    for (struct map_iter it = {0}; u && map_next(u->hosts, &it);) {
+        const struct op_host *mine = op_lattice_host(v->l, it.key);
+        const struct unit_host *memory = it.value;
+        if (!mine || mine->slot >= v->nhosts)
+            continue;
+        struct view_host *h = &v->hosts[mine->slot];
+        h->memory = memory;
+        /* What is being started is no load for itself either. */
+        if (memory->op && memory->task == UNIT_SETTING && h->load)
+            h->load--;
+    }
 }
 
 static char *make_revision(const struct view *v)
@@ -327,12 +339,7 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
     if (!v->l)
         return;
     match_links(v);
-    v->hosts = xcalloc(lat_host_count(v->l->lat), sizeof(*v->hosts));
-    for (struct map_iter it = {0}; lat_host_next(v->l->lat, &it);) {
-        const struct lat_host *h = it.value;
-        if (lat_host_alive(h->state) && h->has_inventory)
-            add_host(op, v, u, h);
-    }
+    add_hosts(v, u);
 }
 
 void view_release(struct view *v)
