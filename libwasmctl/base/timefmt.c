@@ -26,12 +26,17 @@ int64_t time_now_ns(void)
     return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
 }
 
-int64_t time_mono_ms(void)
+int64_t time_mono_ns(void)
 {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t time_mono_ms(void)
+{
+    return time_mono_ns() / 1000000;
 }
 
 const char *time_rfc3339(int64_t ns, int digits, char out[TIME_RFC3339_LEN])

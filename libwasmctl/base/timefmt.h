@@ -12,6 +12,7 @@ int64_t time_now_ns(void);
 void time_pin(int64_t ns); /* 0 = the real clock again */
 /* Monotonic clock, milliseconds. */
 int64_t time_mono_ms(void);
+int64_t time_mono_ns(void);
 
 enum { TIME_RFC3339_LEN = 40 };
 /* UTC, digits = 0, 3, 6 or 9 fractional digits: "2026-01-02T03:04:05.678Z". */

@@ -23,6 +23,8 @@ struct item {
     unsigned failures;
     struct loop_timer *timer; /* delayed add; NULL when never delayed */
     int64_t due_ms;
+    int64_t added_ns, began_ns; /* to the line, with the handler; kept when somebody observes */
+    int64_t waited_ns;
 };
 
 struct workqueue {
@@ -34,6 +36,7 @@ struct workqueue {
     size_t waiting, active;
     struct loop_defer *run;
     uint64_t totals[2];
+    int64_t unpaused_ns;
     bool paused;
     bool running, freed; /* freed by its own handler: run() ends it */
 };
@@ -87,6 +90,18 @@ static void schedule(struct workqueue *q)
         q->run = loop_defer(q->loop, run, q);
 }
 
+static void begin(struct workqueue *q, struct item *i)
+{
+    i->waiting = false;
+    i->active = true;
+    q->waiting--;
+    q->active++;
+    if (!q->options.observe)
+        return;
+    i->began_ns = time_mono_ns();
+    i->waited_ns = i->began_ns - (i->added_ns > q->unpaused_ns ? i->added_ns : q->unpaused_ns);
+}
+
 static void run(void *arg)
 {
     struct workqueue *q = arg;
@@ -102,10 +117,7 @@ static void run(void *arg)
         if (!q->head)
             q->tail = &q->head;
         i->next = NULL;
-        i->waiting = false;
-        i->active = true;
-        q->waiting--;
-        q->active++;
+        begin(q, i);
         /* The handler may finish the key at once and then forget it: it gets a copy. */
         _cleanup_free_ char *key = xstrdup(i->key);
         q->options.handler(q->options.arg, key);
@@ -151,6 +163,8 @@ void wq_add(struct workqueue *q, const char *key)
         return;
     }
     i->waiting = true;
+    if (q->options.observe)
+        i->added_ns = time_mono_ns();
     *q->tail = i;
     q->tail = &i->next;
     q->waiting++;
@@ -209,6 +223,8 @@ static struct item *finish(struct workqueue *q, const char *key, enum wq_result 
     i->active = false;
     q->active--;
     q->totals[result]++;
+    if (q->options.observe)
+        q->options.observe(q->options.observe_arg, q->name, i->waited_ns, time_mono_ns() - i->began_ns);
     if (result == WQ_OK)
         i->failures = 0;
     return i;
@@ -269,6 +285,8 @@ void wq_done_after(struct workqueue *q, const char *key, int64_t ms)
 
 void wq_pause(struct workqueue *q, bool paused)
 {
+    if (q->paused && !paused)
+        q->unpaused_ns = time_mono_ns();
     q->paused = paused;
     schedule(q);
 }

@@ -22,6 +22,10 @@ struct wq_options {
     int64_t backoff_min_ms; /* first retry, 0 = 50 ms; doubles with each failure, +-10 % jitter */
     int64_t backoff_max_ms; /* 0 = 5 minutes */
     wq_handler handler;
+    /* A key is done: how long it stood in line (while the queue was not paused), and from the call of the
+     * handler to wq_done(); real time, nanoseconds. May be NULL. Must not call the queue. */
+    void (*observe)(void *arg, const char *name, int64_t waited_ns, int64_t took_ns);
+    void *observe_arg;
     void *arg;
 };
 

@@ -290,6 +290,38 @@ static void test_free_in_handler(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void observed(void *arg, const char *name, int64_t waited_ns, int64_t took_ns)
+{
+    struct buf *log = arg;
+
+    assert_true(waited_ns >= 0 && took_ns >= 0);
+    buf_addf(log, "%s ", name);
+}
+
+static void test_observed(void **state _unused_)
+{
+    struct desk d = {.loop = loop_new(), .finish = -1};
+    _cleanup_buf_ struct buf seen = BUF_INIT;
+    struct wq_options o = {
+        .name = "watched", .handler = handle, .observe = observed, .observe_arg = &seen, .arg = &d};
+
+    d.queue = wq_new(d.loop, &o);
+    wq_add(d.queue, "a");
+    wq_add(d.queue, "b");
+    while (strlen(buf_str(&d.log)) < 2)
+        loop_turn(d.loop, false);
+    assert_string_equal(buf_str(&seen), "");
+    wq_done(d.queue, "a", WQ_OK);
+    assert_string_equal(buf_str(&seen), "watched ");
+    wq_done(d.queue, "b", WQ_RETRY);
+    assert_string_equal(buf_str(&seen), "watched watched ");
+    wq_done(d.queue, "b", WQ_OK);
+    assert_string_equal(buf_str(&seen), "watched watched ");
+    wq_free(d.queue);
+    buf_release(&d.log);
+    loop_free(d.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +335,7 @@ int main(void)
         TEST(test_forget_while_active),
         TEST(test_turns_are_short),
         TEST(test_free_in_handler),
+        cmocka_unit_test(test_observed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
