@@ -38,6 +38,11 @@ struct kube_client_options {
     void *trace_arg;
     void (*warning)(void *arg, const char *text); /* each Warning header of the server, once per text */
     void *warning_arg;
+    /* A request was sent and has ended (each try of one that is tried again counts): for metrics. method is
+     * "WATCH" for streams; status 0 when there was no answer; streams live as long as they like: took_ms is
+     * -1. May be NULL. Called until kube_client_free() returns; must not call the client. */
+    void (*observe)(void *arg, const char *method, int status, int64_t took_ms);
+    void *observe_arg;
     bool no_terminal; /* credential plugins may not use the terminal (full-screen programs, servers) */
 };
 
@@ -49,7 +54,7 @@ void kube_client_free(struct kube_client *c);
 DEFINE_CLEANUP(struct kube_client *, kube_client_free)
 const struct kube_config *kube_client_config(const struct kube_client *c);
 struct loop *kube_client_loop(const struct kube_client *c);
-/* Requests sent since the start, by method and status class, for metrics. */
+/* Requests sent since the start, for metrics. */
 uint64_t kube_client_requests(const struct kube_client *c);
 
 struct kube_response {

@@ -366,10 +366,23 @@ void kube_req_start(struct kube_req *r)
     }
 }
 
+static void observe(const struct kube_req *r)
+{
+    const struct kube_client_options *o = &r->client->options;
+    long status = 0;
+
+    if (!o->observe)
+        return;
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    o->observe(o->observe_arg, r->chunk ? "WATCH" : r->method, (int)status,
+               r->chunk ? -1 : loop_now_ms(r->client->loop) - r->sent_ms);
+}
+
 void kube_req_stop(struct kube_req *r)
 {
     kube_client_dequeue(r);
     if (r->easy) {
+        observe(r);
         curl_multi_remove_handle(r->link->multi, r->easy);
         curl_easy_cleanup(r->easy);
         r->easy = NULL;

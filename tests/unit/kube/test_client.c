@@ -29,6 +29,50 @@ static void test_get(void **state)
     assert_string_equal(kube_client_config(f->client)->server, http_server_url(f->server));
 }
 
+static void answer_404(void *arg _unused_, struct http_conn *c, const struct http_request *r _unused_)
+{
+    http_answer(c, 404, NULL,
+                "{\"kind\":\"Status\",\"message\":\"pods \\\"x\\\" not found\",\"reason\":\"NotFound\","
+                "\"code\":404}");
+}
+
+static void on_observed(void *arg, const char *method, int status, int64_t took_ms)
+{
+    struct buf *log = arg;
+
+    buf_addf(log, "%s %d%s;", method, status, took_ms < 0 ? " stream" : "");
+}
+
+static bool take_chunk(void *arg _unused_, const char *data _unused_, size_t len _unused_)
+{
+    return true;
+}
+
+static void test_observed(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_buf_ struct buf log = BUF_INIT;
+    _cleanup_outcome_ struct outcome first = {0}, second = {0}, third = {0};
+
+    f->options.observe = on_observed;
+    f->options.observe_arg = &log;
+    fixture_client(f);
+    outcome_get(f, &first, GET("/a"));
+    outcome_get(f, &second, (struct kube_call){.method = "GET", .path = "/w", .chunk = take_chunk});
+    f->handler = answer_404;
+    outcome_get(f, &third, (struct kube_call){.method = "DELETE", .path = "/a"});
+    assert_string_equal(buf_str(&log), "GET 200;WATCH 200 stream;DELETE 404;");
+    /* One that never gets its answer is told too. */
+    buf_truncate(&log, 0);
+    f->handler = fixture_hold;
+    struct kube_call held = GET("/held");
+    struct kube_req *r = kube_do(f->client, &held);
+    while (!f->held)
+        loop_turn(f->loop, true);
+    kube_req_cancel(r);
+    assert_string_equal(buf_str(&log), "GET 0;");
+}
+
 static void test_methods(void **state)
 {
     struct fixture *f = *state;
@@ -77,13 +121,6 @@ static void test_large_body(void **state)
     outcome_get(f, &o, (struct kube_call){.method = "POST", .path = "/x", .body = large});
     assert_null(o.err);
     assert_int_equal(strlen(f->seen_body), SIZE);
-}
-
-static void answer_404(void *arg _unused_, struct http_conn *c, const struct http_request *r _unused_)
-{
-    http_answer(c, 404, NULL,
-                "{\"kind\":\"Status\",\"message\":\"pods \\\"x\\\" not found\",\"reason\":\"NotFound\","
-                "\"code\":404}");
 }
 
 static void test_status(void **state)
@@ -895,6 +932,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_get),
+        TEST(test_observed),
         TEST(test_methods),
         TEST(test_large_body),
         TEST(test_status),
