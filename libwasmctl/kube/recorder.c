@@ -15,7 +15,7 @@
 
 enum {
     SERIES_MS = 6 * 60 * 1000,
-    SERIES_WRITE_MS = 30 * 1000,
+    SERIES_WRITE_MS = 10 * 1000,
     REMEMBERED_MOST = 4096,
     UNDER_WAY_MOST = 1000,
     NOTE_MOST = 1024, /* the API's limit */
@@ -33,6 +33,7 @@ struct kube_recorder {
     struct map *series;    /* "uid|type|reason|note" -> struct series * */
     struct map *under_way; /* request id -> struct sending * */
     uint64_t next;
+    struct kube_recorder_stats stats;
 };
 
 struct sending {
@@ -85,12 +86,19 @@ void kube_recorder_free(struct kube_recorder *r)
     free(r);
 }
 
+struct kube_recorder_stats kube_recorder_stats(const struct kube_recorder *r)
+{
+    return r->stats;
+}
+
 static void on_sent(void *arg, const struct kube_response *response _unused_, const struct err *err)
 {
     struct sending *s = arg;
 
-    if (err)
+    if (err) {
+        s->recorder->stats.dropped++;
         log_debug("cannot write an Event", "error", err_text(err), NULL);
+    }
     s->request = NULL;
     _cleanup_free_ char *id = xstrdup(s->id);
     map_del(s->recorder->under_way, id);
@@ -100,6 +108,7 @@ static void send_object(struct kube_recorder *r, const char *method, const char 
                         const char *content_type)
 {
     if (map_len(r->under_way) >= UNDER_WAY_MOST) {
+        r->stats.dropped++;
         log_debug("too many Events under way, one is dropped", NULL);
         return;
     }
@@ -166,7 +175,9 @@ void kube_record(struct kube_recorder *r, const struct kube_ref *ref, const char
     }
     _cleanup_free_ char *key = xasprintf("%s|%s|%s|%s", ref->uid ? ref->uid : ref->name, type, reason, note);
     struct series *s = map_get(r->series, key);
+    r->stats.recorded++;
     if (s && now - s->last_ms < SERIES_MS) {
+        r->stats.repeated++;
         s->count++;
         s->last_ms = now;
         if (now - s->written_ms >= SERIES_WRITE_MS)

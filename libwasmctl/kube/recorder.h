@@ -1,6 +1,6 @@
 /*
  * Kubernetes Events (events.k8s.io/v1): one object per (regarding, type, reason, note); repetition within 6
- * minutes becomes a series by one patch, at most one write a series every 30 s. Sending is fire and forget: a
+ * minutes becomes a series by one patch, at most one write a series every 10 s. Sending is fire and forget: a
  * failure is logged at debug and dropped; at most 1,000 events wait.
  */
 #ifndef WASMCTL_KUBE_RECORDER_H
@@ -12,6 +12,12 @@ struct kube_recorder;
 
 struct kube_recorder *kube_recorder_new(struct kube_client *c, const char *component, const char *instance);
 void kube_recorder_free(struct kube_recorder *r);
+/* Since the start: Events that were to be told; those among them that only raise the count of a series;
+ * writes that failed or were not tried because too many were under way. */
+struct kube_recorder_stats {
+    uint64_t recorded, repeated, dropped;
+};
+struct kube_recorder_stats kube_recorder_stats(const struct kube_recorder *r);
 
 struct kube_ref {
     const char *api_version, *kind, *namespace, *name, *uid; /* namespace NULL for cluster-scoped: the Event
