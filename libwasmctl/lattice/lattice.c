@@ -348,6 +348,7 @@ void lat_close(struct lattice *lat)
     lat->options.synced = NULL;
     lat->options.host_changed = NULL;
     lat->options.event = NULL;
+    lat->options.observe = NULL;
     if (lat->depth) {
         loop_defer_cancel(TAKE_PTR(lat->flush));
         loop_defer(lat->loop, on_destroy, lat);
@@ -384,6 +385,11 @@ const char *lat_driver_name(const struct lattice *lat)
 uint64_t lat_requests(const struct lattice *lat)
 {
     return lat->bus ? bus_requests(lat->bus) : 0;
+}
+
+uint64_t lat_dropped(const struct lattice *lat)
+{
+    return lat->bus ? bus_dropped(lat->bus) : 0;
 }
 
 const struct lat_host *lat_host_get(const struct lattice *lat, const char *id)

@@ -114,6 +114,10 @@ struct lat_options {
     /* The host's row changed: new, inventory, labels, state. h stays in the table until lat_host_forget(). */
     void (*host_changed)(void *arg, const struct lat_host *h);
     void (*event)(void *arg, const struct lat_event *e); /* may be NULL */
+    /* An operation has ended, for metrics: "component-set"..., err NULL when it succeeded, milliseconds in
+     * line and under way. Not for cancelled ones. May be NULL. Must not call the lattice. */
+    void (*observe)(void *arg, const char *operation, const struct err *err, int64_t waited_ms,
+                    int64_t took_ms);
     void *arg;
 };
 int lat_open(struct loop *l, const struct lat_options *options, struct lattice **ret, struct err **err);
@@ -127,6 +131,7 @@ const char *lat_server(const struct lattice *lat);
 int64_t lat_rtt_us(const struct lattice *lat); /* last measured, -1 unknown; measured every 30 s */
 const char *lat_driver_name(const struct lattice *lat);
 uint64_t lat_requests(const struct lattice *lat); /* NATS requests sent since the start */
+uint64_t lat_dropped(const struct lattice *lat);  /* NATS messages that came faster than they were read */
 
 /* Hosts by id, in order of discovery; valid until the next turn. it.value is a struct lat_host *. */
 const struct lat_host *lat_host_get(const struct lattice *lat, const char *id);

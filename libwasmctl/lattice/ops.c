@@ -25,21 +25,21 @@ enum lat_op_kind {
 };
 
 static const struct {
-    const char *text; /* "start of component" */
+    const char *name, *text; /* "component-set", "start of component" */
     int64_t timeout_ms;
     bool busy; /* may keep the host from answering probes */
 } kinds[] = {
-    [OP_COMPONENT_SET] = {"start of component", LAT_START_TIMEOUT_MS, true},
-    [OP_COMPONENT_STOP] = {"stop of component", LAT_STOP_TIMEOUT_MS, true},
-    [OP_PROVIDER_START] = {"start of provider", LAT_START_TIMEOUT_MS, true},
-    [OP_PROVIDER_STOP] = {"stop of provider", LAT_STOP_TIMEOUT_MS, true},
-    [OP_HOST_STOP] = {"stop of host", LAT_CALL_TIMEOUT_MS, true},
-    [OP_CONFIG_PUT] = {"writing config", LAT_CALL_TIMEOUT_MS, false},
-    [OP_CONFIG_DEL] = {"deleting config", LAT_CALL_TIMEOUT_MS, false},
-    [OP_LINK_PUT] = {"writing a link of", LAT_CALL_TIMEOUT_MS, false},
-    [OP_LINK_DEL] = {"deleting a link of", LAT_CALL_TIMEOUT_MS, false},
-    [OP_LINKS] = {"reading links", LAT_CALL_TIMEOUT_MS, false},
-    [OP_REGISTRY_PUT] = {"telling credentials of registry", LAT_CALL_TIMEOUT_MS, false},
+    [OP_COMPONENT_SET] = {"component-set", "start of component", LAT_START_TIMEOUT_MS, true},
+    [OP_COMPONENT_STOP] = {"component-stop", "stop of component", LAT_STOP_TIMEOUT_MS, true},
+    [OP_PROVIDER_START] = {"provider-start", "start of provider", LAT_START_TIMEOUT_MS, true},
+    [OP_PROVIDER_STOP] = {"provider-stop", "stop of provider", LAT_STOP_TIMEOUT_MS, true},
+    [OP_HOST_STOP] = {"host-stop", "stop of host", LAT_CALL_TIMEOUT_MS, true},
+    [OP_CONFIG_PUT] = {"config-put", "writing config", LAT_CALL_TIMEOUT_MS, false},
+    [OP_CONFIG_DEL] = {"config-del", "deleting config", LAT_CALL_TIMEOUT_MS, false},
+    [OP_LINK_PUT] = {"link-put", "writing a link of", LAT_CALL_TIMEOUT_MS, false},
+    [OP_LINK_DEL] = {"link-del", "deleting a link of", LAT_CALL_TIMEOUT_MS, false},
+    [OP_LINKS] = {"links", "reading links", LAT_CALL_TIMEOUT_MS, false},
+    [OP_REGISTRY_PUT] = {"registry-put", "telling credentials of registry", LAT_CALL_TIMEOUT_MS, false},
 };
 
 struct lat_op {
@@ -53,6 +53,7 @@ struct lat_op {
     struct lat_driver_op *driver_op;
     struct loop_timer *deadline;
     int64_t timeout_ms;
+    int64_t asked_ms, begun_ms; /* loop clock; begun 0: never */
     struct err *err;
     lat_done_fn done;
     lat_links_fn links_done;
@@ -141,7 +142,12 @@ static void op_cancel_driver(struct lat_op *op)
 static void op_finish(struct lat_op *op, struct err *e)
 {
     struct lattice *lat = op->lat;
+    int64_t now = loop_now_ms(lat->loop);
 
+    if (lat->options.observe)
+        lat->options.observe(lat->options.arg, kinds[op->kind].name, e,
+                             (op->begun_ms ? op->begun_ms : now) - op->asked_ms,
+                             op->begun_ms ? now - op->begun_ms : 0);
     op_unqueue(op);
     op->finished = true;
     op->err = e;
@@ -239,6 +245,7 @@ static void op_start(struct lat_op *op)
     op->provider = (struct lat_provider_spec){op->host, op->id, op->image, op->config, op->values};
     op->credential = (struct lat_credential){op->id, op->user, op->password};
     op->running = true;
+    op->begun_ms = loop_now_ms(lat->loop);
     op->queue->running++;
     op->deadline = loop_timer_new(lat->loop, on_deadline, op);
     loop_timer_start(op->deadline, op->timeout_ms);
@@ -425,6 +432,7 @@ static struct lat_op *op_new(struct lattice *lat, enum lat_op_kind kind, const c
     op->done = done;
     op->arg = arg;
     op->timeout_ms = kinds[kind].timeout_ms;
+    op->asked_ms = loop_now_ms(lat->loop);
     return op;
 }
 

@@ -8,6 +8,7 @@
 /* cmocka wants the ones above first. */
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "lattice/driver.h"
@@ -21,6 +22,7 @@ struct fixture {
     int synced, connected, disconnected, changes, events;
     enum lat_event_kind last_event;
     bool close_in_change, forget_in_change;
+    struct buf observed;
 };
 
 static void on_connection(void *arg, bool connected, const struct err *err)
@@ -59,6 +61,15 @@ static void on_event(void *arg, const struct lat_event *e)
     f->last_event = e->kind;
 }
 
+static void on_observed(void *arg, const char *operation, const struct err *err, int64_t waited_ms,
+                        int64_t took_ms)
+{
+    struct fixture *f = arg;
+
+    buf_addf(&f->observed, "%s %s %lld+%lld;", operation, err ? err_code_name(err->code) : "ok",
+             (long long)waited_ms, (long long)took_ms);
+}
+
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
@@ -72,6 +83,7 @@ static int setup(void **state)
                                                     .synced = on_synced,
                                                     .host_changed = on_changed,
                                                     .event = on_event,
+                                                    .observe = on_observed,
                                                     .arg = f},
                               &f->lat, NULL),
                      0);
@@ -87,6 +99,7 @@ static int teardown(void **state)
 
     lat_close(f->lat);
     loop_free(f->loop);
+    buf_release(&f->observed);
     free(f);
     return 0;
 }
@@ -342,6 +355,8 @@ static void test_one_id_in_order(void **state)
     const struct lat_component *c = lat_host_component(lat_host_get(f->lat, "NA"), "c");
     assert_string_equal(c->image, "img2");
     assert_int_equal(c->count, 7);
+    assert_string_equal(buf_str(&f->observed), "component-set ok 0+100;component-set ok 0+100;"
+                                               "component-stop ok 100+0;component-set ok 100+100;");
 }
 
 static void test_cancel(void **state)
@@ -359,6 +374,9 @@ static void test_cancel(void **state)
     lat_op_cancel(start(f, "NX", "c", "img", 1, &refused));
     loop_advance(f->loop, 500);
     assert_int_equal(running.calls + waiting.calls + refused.calls, 0);
+    /* Of the cancelled ones only that which had ended before is told. */
+    assert_null(strstr(buf_str(&f->observed), "component-set ok 0+0"));
+    assert_non_null(strstr(buf_str(&f->observed), "component-set NOT_FOUND 0+0;"));
     assert_int_equal(last.calls, 1);
     assert_int_equal(last.code, 0);
 
