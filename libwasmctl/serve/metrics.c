@@ -179,6 +179,13 @@ void metric_observe(struct metric *m, double value, ...)
             s->buckets[i]++;
 }
 
+void metric_clear(struct metric *m)
+{
+    map_clear(m->series);
+    if (!m->nlabels)
+        map_set(m->series, "", xcalloc(1, sizeof(struct sample)));
+}
+
 static void add_number(struct buf *b, double d)
 {
     if (isnan(d))

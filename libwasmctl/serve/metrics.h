@@ -20,8 +20,13 @@ struct metric *metrics_add(struct metrics *m, enum metric_kind kind, const char 
 /* The label values follow in the order of label_names. At most 1,000 series a metric: more are counted in the
  * series whose labels are all "other". m may be NULL (nothing happens). */
 void metric_add(struct metric *m, double value, ...);     /* counter (not below 0), gauge */
-void metric_set(struct metric *m, double value, ...);     /* gauge */
+void metric_set(struct metric *m, double value, ...);     /* gauge, or a counter that is kept elsewhere */
 void metric_observe(struct metric *m, double value, ...); /* histogram */
+/* Forgets all series: for what is filled anew at each scrape, so that what is gone is not told for ever. */
+void metric_clear(struct metric *m);
+/* process_cpu_seconds_total, process_resident_memory_bytes and the others every Prometheus client library
+ * tells of its own process, as they are now. What the system does not tell is left out. */
+void metrics_add_process(struct metrics *m);
 void metrics_print(const struct metrics *m, struct buf *out);
 
 #endif
