@@ -18,8 +18,10 @@ static void on_finalizer(void *arg, const struct kube_response *response _unused
 
     u->finalizer_request = NULL;
     /* Gone meanwhile, or (conflict) made anew under the same name: what is to be done the watch tells. */
-    if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT)
+    if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT) {
+        op_metrics_unit_error(u->op->metrics, u->kind);
         log_warn("cannot write the finalizer", "object", u->key, "error", err_text(err), NULL);
+    }
     /* The change comes back by the watch; after an error the key is tried again. */
     if (err) {
         xstr_replace(&u->finalizer_version, NULL);
@@ -134,6 +136,8 @@ static void on_host_done(void *arg, const struct err *err)
     const char *name = object ? object->meta.name : h->host;
 
     unit_host_done(h, err);
+    if (err)
+        op_metrics_unit_error(op->metrics, u->kind);
     if (task == UNIT_SETTING)
         op_lattice_starting(u->lattice ? op_lattice_get(op, u->lattice) : NULL, h->host, -1);
     char took[32];
@@ -179,6 +183,8 @@ static void set_on_host(struct op_unit *u, const struct view *v, const struct pl
     struct map *annotations = annotations_of(v);
     char *names[] = {map_len(v->configs[0].values) ? v->configs[0].name : NULL, NULL};
 
+    if (h->failures && streq_null(h->failed_revision, v->revision))
+        op_metrics_retry(u->op->metrics, u->kind);
     h->task = UNIT_SETTING;
     h->replicas = a->replicas;
     h->started_ms = v->now_ms;

@@ -7,9 +7,11 @@
 #include "base/str.h"
 #include "kube/gvr.h"
 #include "operator/links.h"
+#include "operator/metrics.h"
 #include "operator/rec.h"
 #include "operator/sweep.h"
 #include "operator/table.h"
+#include "operator/unit.h"
 
 enum {
     LINKS_REFRESH_MS = 60 * 1000,
@@ -221,6 +223,28 @@ static void look_at_all_units_soon(struct op_lattice *l)
         loop_timer_start(l->all_units, ALL_UNITS_MS);
 }
 
+static void note_loss(struct op *op, const struct lat_host *h, const struct map *annotations)
+{
+    const char *owner = map_get(annotations, MODEL_OWNER);
+    enum model_kind kind;
+    _cleanup_free_ char *key = NULL;
+
+    if (!owner || !op_owner_parse(op, owner, &kind, &key))
+        return;
+    struct op_unit *u = unit_find(op, kind, key);
+    if (u)
+        tally_lost(&u->tally, h->last_seen_ms, h->state);
+}
+
+/* Everything of ours that ran there has to be replaced: from its last sign of life on it is missed. */
+static void note_losses(struct op *op, const struct lat_host *h)
+{
+    for (size_t i = 0; i < h->ncomponents; i++)
+        note_loss(op, h, h->components[i].annotations);
+    for (size_t i = 0; i < h->nproviders; i++)
+        note_loss(op, h, h->providers[i].annotations);
+}
+
 static void on_host_changed(void *arg, const struct lat_host *h)
 {
     struct op_lattice *l = arg;
@@ -237,6 +261,8 @@ static void on_host_changed(void *arg, const struct lat_host *h)
     if (is_new || (lat_host_alive(h->state) && !lat_host_alive(mine->state)))
         map_clear(l->logins);
     if (lat_host_dead(h->state)) {
+        if (!is_new && !mine->dead_since_ms)
+            note_losses(l->op, h);
         if (!mine->dead_since_ms)
             mine->dead_since_ms = loop_now_ms(l->op->loop);
     } else {
@@ -335,6 +361,14 @@ static void on_event(void *arg, const struct lat_event *e)
     default:
         break;
     }
+}
+
+static void on_operation(void *arg, const char *operation, const struct err *err, int64_t waited_ms,
+                         int64_t took_ms)
+{
+    const struct op_lattice *l = arg;
+
+    op_metrics_operation(l->op->metrics, l->name, operation, err, waited_ms, took_ms);
 }
 
 static void on_links(void *arg, const struct lat_link *links, size_t n, const struct err *err)
@@ -471,6 +505,7 @@ static void try_open(struct op_lattice *l, const struct model_lattice *object)
         .synced = on_synced,
         .host_changed = on_host_changed,
         .event = on_event,
+        .observe = on_operation,
         .arg = l,
     };
 

@@ -71,7 +71,10 @@ static int run(const struct op_options *o, struct err **err)
     struct kube_client *client = NULL;
     struct op *op = NULL;
     struct serve *health = NULL, *metrics = NULL;
-    struct kube_client_options client_options = {.user_agent = "wasm-operator/" WASMCTL_VERSION};
+    struct op_metrics *counters = op_metrics_new();
+    struct kube_client_options client_options = {.user_agent = "wasm-operator/" WASMCTL_VERSION,
+                                                 .observe = op_metrics_request,
+                                                 .observe_arg = counters};
 
     int r = load_config(o, &config, err);
     if (r == 0)
@@ -81,7 +84,7 @@ static int run(const struct op_options *o, struct err **err)
     if (r == 0)
         r = start_server(l, o->metrics_address, &metrics, err);
     if (r == 0)
-        r = op_new(l, client, o, &op, err);
+        r = op_new(l, client, o, counters, &op, err);
     if (r == 0) {
         struct loop_signal *term = loop_signal_new(l, SIGTERM, on_signal, op);
         struct loop_signal *interrupt = loop_signal_new(l, SIGINT, on_signal, op);
@@ -102,6 +105,7 @@ static int run(const struct op_options *o, struct err **err)
     serve_free(metrics);
     op_free(op);
     kube_client_free(client);
+    op_metrics_free(counters);
     loop_free(l);
     return r;
 }

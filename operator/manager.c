@@ -7,6 +7,7 @@
 #include "base/timefmt.h"
 #include "kube/gvr.h"
 #include "operator/lattices.h"
+#include "operator/metrics.h"
 #include "operator/op.h"
 #include "operator/rec.h"
 #include "operator/sources.h"
@@ -415,21 +416,26 @@ static struct kube_informer *watch_kind(struct op *op, const char *plural,
 
 static struct workqueue *queue(struct op *op, const char *name, wq_handler handler)
 {
-    struct wq_options options = {.name = name, .handler = handler, .arg = op};
+    struct wq_options options = {.name = name,
+                                 .handler = handler,
+                                 .observe = op_metrics_handled,
+                                 .observe_arg = op->metrics,
+                                 .arg = op};
     struct workqueue *q = wq_new(op->loop, &options);
 
     wq_pause(q, true);
     return q;
 }
 
-int op_new(struct loop *l, struct kube_client *client, const struct op_options *options, struct op **ret,
-           struct err **err _unused_)
+int op_new(struct loop *l, struct kube_client *client, const struct op_options *options,
+           struct op_metrics *metrics, struct op **ret, struct err **err _unused_)
 {
     struct op *op = xcalloc(1, sizeof(*op));
 
     op->loop = l;
     op->client = client;
     op->options = options;
+    op->metrics = metrics;
     op->lats = map_new(op_lattice_free);
     op->cache_errors = map_new(free);
     for (int kind = 0; kind < 2; kind++) {

@@ -23,6 +23,7 @@
 
 struct op_lattice;
 struct op_unit;
+struct op_metrics;
 struct op_sources;
 
 struct op {
@@ -30,6 +31,7 @@ struct op {
     struct kube_client *client;
     struct kube_recorder *recorder;
     const struct op_options *options;
+    struct op_metrics *metrics; /* borrowed */
     char *cluster_uid; /* uid of the namespace kube-system: tells our work on a shared lattice from another
                           cluster's */
     struct kube_req *uid_request;
@@ -48,8 +50,9 @@ struct op {
     struct map *cache_errors; /* plural of the kind -> char *: why its cache is not live */
 };
 
-int op_new(struct loop *l, struct kube_client *client, const struct op_options *options, struct op **ret,
-           struct err **err);
+/* metrics must outlive it and the client. */
+int op_new(struct loop *l, struct kube_client *client, const struct op_options *options,
+           struct op_metrics *metrics, struct op **ret, struct err **err);
 /* Stops acting and gives the lease up; done runs when another operator may lead. */
 void op_shut_down(struct op *op, void (*done)(void *arg), void *arg);
 void op_free(struct op *op);

@@ -8,15 +8,19 @@
 #include "base/timefmt.h"
 #include "kube/gvr.h"
 #include "operator/lattices.h"
+#include "operator/metrics.h"
 #include "operator/rec.h"
 
 enum { LAST_SEEN_WRITE_MS = 60 * 1000, LIST_MOST = 500 };
 
-static void on_written(void *arg _unused_, const struct kube_response *response _unused_,
-                       const struct err *err)
+static void on_written(void *arg, const struct kube_response *response _unused_, const struct err *err)
 {
-    if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT)
+    struct op *op = arg;
+
+    if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT) {
+        op_metrics_error(op->metrics, "host");
         log_warn("cannot write a LatticeHost", "error", err_text(err), NULL);
+    }
 }
 
 static const char *ready_status(enum lat_host_state s)
@@ -106,7 +110,7 @@ static void write_object(struct op *op, const struct op_lattice *l, const struct
     json_set(o, "metadata.labels", model_string_map_json(mine ? mine->labels : h->labels));
     json_set_str(o, "spec.lattice", l->name);
     json_set_str(o, "spec.hostID", h->id);
-    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, name, NULL, o, on_written, NULL);
+    op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, name, NULL, o, on_written, op);
 }
 
 static bool labels_written(const struct op_host *mine, const struct model_host *object)
@@ -124,14 +128,14 @@ static void write_status(struct op *op, const struct model_host *object, cJSON *
     json_set_str(o, "metadata.name", object->meta.name);
     json_set(o, "status", status);
     op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, object->meta.name, "status", o,
-             on_written, NULL);
+             on_written, op);
 }
 
 static void delete_object(struct op *op, const char *name)
 {
     const struct kube_resource *r = kube_builtin_kind(MODEL_API_VERSION, "LatticeHost");
     _cleanup_free_ char *path = kube_path(r, NULL, name, NULL);
-    struct kube_call call = {.method = "DELETE", .path = path, .done = on_written};
+    struct kube_call call = {.method = "DELETE", .path = path, .done = on_written, .arg = op};
 
     log_info("forgetting host", "host", name, NULL);
     kube_do(op->client, &call);

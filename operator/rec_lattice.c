@@ -7,6 +7,7 @@
 #include "base/timefmt.h"
 #include "kube/gvr.h"
 #include "operator/lattices.h"
+#include "operator/metrics.h"
 #include "operator/rec.h"
 
 enum { TOPOLOGY_VALUES_MOST = 64, RTT_WRITE_MS = 60 * 1000, IN_USE_LOOK_MS = 2000 };
@@ -77,11 +78,14 @@ static cJSON *topology_of(const struct op_lattice *l, const struct model_lattice
     return list;
 }
 
-static void on_written(void *arg _unused_, const struct kube_response *response _unused_,
-                       const struct err *err)
+static void on_written(void *arg, const struct kube_response *response _unused_, const struct err *err)
 {
-    if (err && err->code != ERR_NOT_FOUND)
+    struct op *op = arg;
+
+    if (err && err->code != ERR_NOT_FOUND) {
+        op_metrics_error(op->metrics, "lattice");
         log_warn("cannot write status of a lattice", "error", err_text(err), NULL);
+    }
 }
 
 /* Fields of the spec that this version does not act on; NULL if there are none. */
@@ -165,7 +169,7 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     json_set_str(o, "metadata.name", object->meta.name);
     json_set(o, "status", status);
     op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "Lattice"), NULL, object->meta.name, "status", o,
-             on_written, NULL);
+             on_written, op);
 }
 
 /* LatticeHosts of a lattice that is gone go with it. */
@@ -178,7 +182,7 @@ static void delete_hosts_of(struct op *op, const char *lattice)
         if (!streq(h->lattice, lattice))
             continue;
         _cleanup_free_ char *path = kube_path(r, NULL, it.key, NULL);
-        struct kube_call call = {.method = "DELETE", .path = path, .done = on_written};
+        struct kube_call call = {.method = "DELETE", .path = path, .done = on_written, .arg = op};
         kube_do(op->client, &call);
     }
 }
@@ -197,7 +201,7 @@ static void write_finalizer(struct op *op, const struct model_lattice *object, b
     json_set_str(o, "metadata.uid", object->meta.uid);
     json_set(o, "metadata.finalizers", list);
     op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "Lattice"), NULL, object->meta.name, NULL, o,
-             on_written, NULL);
+             on_written, op);
 }
 
 static size_t users_of(const struct op *op, const char *lattice)

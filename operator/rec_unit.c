@@ -46,6 +46,16 @@ static void drop_stale_hosts(struct op_unit *u, const struct op_lattice *l)
     }
 }
 
+static void count(struct op *op, struct op_unit *u, const struct view *v, const struct plan *p)
+{
+    const struct model_workload *w = v->w;
+    const int32_t n[TALLY_REPLICAS_COUNT] = {p->desired, p->running, p->ready, p->updated};
+
+    if (v->lattice == VIEW_LATTICE_OK)
+        tally_replicas(op->metrics, u->kind, &u->tally, n, v->now_ms,
+                       !w->placement.daemon && !w->meta.deleted_ns);
+}
+
 /* While the picture is being completed (after a start, a reconnect) the last truth stays in the status. */
 static bool keeps_last_status(const struct view *v)
 {
@@ -71,6 +81,7 @@ void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
     drop_stale_hosts(u, op_lattice_get(op, w->lattice));
     view_make(op, w, u, &v);
     plan_unit(&v, &p);
+    count(op, u, &v, &p);
     exec_plan(op, u, &v, &p);
     if (!keeps_last_status(&v))
         status_write(op, u, &v, &p);

@@ -356,6 +356,7 @@ static void on_status_written(void *arg, const struct kube_response *response _u
 
     u->status_request = NULL;
     if (err && err->code != ERR_NOT_FOUND) {
+        op_metrics_unit_error(u->op->metrics, u->kind);
         log_warn("cannot write status", "object", u->key, "error", err_text(err), NULL);
         u->status_written = 0;
         wq_add_after(u->op->q_unit[u->kind], u->key, 2000);
@@ -373,6 +374,7 @@ void status_write(struct op *op, struct op_unit *u, const struct view *v, const 
         return;
     }
     cJSON *status = make_status(op, u, v, p, &ready);
+    tally_status(op->metrics, u->kind, &u->tally, status);
     tell_ready(op, u, v, &ready);
     free(ready.message);
     uint64_t hash = json_hash(status);

@@ -60,6 +60,7 @@ void unit_free(void *p)
     map_free(u->hosts);
     map_free(u->calls);
     map_free(u->old_configs);
+    tally_release(u->op->metrics, u->kind, &u->tally);
     free(u->key);
     free(u->lattice);
     free(u->id);
@@ -121,6 +122,7 @@ void unit_note_call(struct op *op, enum model_kind kind, const char *key, const 
     if (!u)
         return;
     if (err) {
+        op_metrics_unit_error(op->metrics, kind);
         map_set(u->calls, operation, xstrdup(err_text(err)));
         wq_add_after(op->q_unit[kind], key, 2000);
     } else {

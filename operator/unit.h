@@ -6,6 +6,7 @@
 #define WASMCTL_OPERATOR_UNIT_H
 
 #include "operator/op.h"
+#include "operator/tally.h"
 
 enum unit_task_kind { UNIT_IDLE, UNIT_SETTING, UNIT_STOPPING };
 
@@ -45,6 +46,7 @@ struct op_unit {
     char *last_ready_reason;      /* of the last Event about it */
     char *config;                 /* name of the configuration in use */
     struct map *old_configs;      /* names that were in use before */
+    struct unit_tally tally;      /* for /metrics */
 };
 
 struct op_unit *unit_get(struct op *op, enum model_kind kind, const char *key); /* creates */

@@ -382,7 +382,7 @@ def lattice_credentials():
         url = Env.get().child("operator")["ports"]["metrics"]
         import urllib.request
         text = urllib.request.urlopen(f"http://127.0.0.1:{url}/metrics", timeout=5).read().decode()
-        return int(next(l for l in text.splitlines() if l.startswith("wasm_operator_api_requests_total")).split()[1])
+        return sum(int(l.split()[1]) for l in text.splitlines() if l.startswith("wasm_operator_api_requests_total{"))
 
     before = requests()
     apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "creds", "namespace": "default"},
