@@ -294,6 +294,7 @@ static int host_command(const struct dev_env *e, const struct dev_child *c, stru
     arg(cmd, "--lattice=" DEV_LATTICE_ID);
     arg(cmd, "--heartbeat-seconds=2");
     arg(cmd, "--allow-file");
+    arg(cmd, "--restart");
     arg(cmd, "--http-admin=127.0.0.1:%d", c->ports[0]);
     for (char **l = c->labels; l && *l; l++) {
         arg(cmd, "--label");

@@ -190,12 +190,12 @@ static void set_on_host(struct op_unit *u, const struct view *v, const struct pl
     h->started_ms = v->now_ms;
     xstr_replace(&h->revision, v->revision);
     op_lattice_starting(v->l, a->host, 1);
-    log_info(a->why, "object", u->key, "host", a->host, "image", w->image, "revision", v->revision, NULL);
+    log_info(a->why, "object", u->key, "host", a->host, "image", v->image, "revision", v->revision, NULL);
     if (w->kind == MODEL_ACTOR) {
         struct lat_component_spec spec = {
             .host = a->host,
             .id = w->id,
-            .image = w->image,
+            .image = v->image,
             .count = (uint32_t)a->replicas * w->concurrency,
             .config = names,
             .annotations = annotations,
@@ -204,7 +204,7 @@ static void set_on_host(struct op_unit *u, const struct view *v, const struct pl
         h->op = lat_component_set(v->l->lat, &spec, on_host_done, h);
     } else {
         struct lat_provider_spec spec = {
-            .host = a->host, .id = w->id, .image = w->image, .config = names, .annotations = annotations};
+            .host = a->host, .id = w->id, .image = v->image, .config = names, .annotations = annotations};
         h->op = lat_provider_start(v->l->lat, &spec, on_host_done, h);
     }
     map_free(annotations);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kube/gvr.h"
+#include "operator/heal.h"
 #include "operator/links.h"
 #include "operator/metrics.h"
 #include "operator/rec.h"
@@ -254,9 +255,16 @@ static void on_host_changed(void *arg, const struct lat_host *h)
     bool relabelled = relabel(l, mine, h, op_lattice_object(l->op, l->name));
     bool state_changed = is_new || lat_host_alive(mine->state) != lat_host_alive(h->state) ||
                          (mine->state == LAT_HOST_SUSPECT) != (h->state == LAT_HOST_SUSPECT);
-    if (is_new || mine->state != h->state || mine->has_inventory != h->has_inventory)
+    state_changed |= (mine->hearing == LAT_DEAF) != (h->hearing == LAT_DEAF) ||
+                     (mine->hearing == LAT_HEARS) != (h->hearing == LAT_HEARS);
+    if (!is_new && mine->hearing != h->hearing && h->hearing == LAT_DEAF)
+        log_warn("the host no longer sees changes of links and configuration", "lattice", l->name, "host",
+                 h->id, NULL);
+    if (is_new || mine->state != h->state || mine->has_inventory != h->has_inventory ||
+        mine->hearing != h->hearing)
         table_invalidate(l);
     mine->has_inventory = h->has_inventory;
+    mine->hearing = h->hearing;
     /* Hosts keep registry credentials in memory: one that starts has none. */
     if (is_new || (lat_host_alive(h->state) && !lat_host_alive(mine->state)))
         map_clear(l->logins);
@@ -344,6 +352,14 @@ static void on_synced(void *arg)
     op_enqueue_lattice(l->op, l->name);
 }
 
+static void on_store_changed(void *arg)
+{
+    struct op_lattice *l = arg;
+
+    wq_add(l->op->q_lattice, l->name);
+    op_enqueue_lattice(l->op, l->name);
+}
+
 static void on_event(void *arg, const struct lat_event *e)
 {
     struct op_lattice *l = arg;
@@ -371,6 +387,16 @@ static void on_operation(void *arg, const char *operation, const struct err *err
     op_metrics_operation(l->op->metrics, l->name, operation, err, waited_ms, took_ms);
 }
 
+static bool everyone_hears(const struct op_lattice *l)
+{
+    for (struct map_iter it = {0}; lat_host_next(l->lat, &it);) {
+        const struct lat_host *h = it.value;
+        if (lat_host_alive(h->state) && (h->hearing == LAT_DEAF || h->hearing == LAT_DOUBTFUL))
+            return false;
+    }
+    return true;
+}
+
 static void on_links(void *arg, const struct lat_link *links, size_t n, const struct err *err)
 {
     struct op_lattice *l = arg;
@@ -381,9 +407,11 @@ static void on_links(void *arg, const struct lat_link *links, size_t n, const st
         loop_timer_start(l->links_timer, LINKS_RETRY_MS);
         return;
     }
-    bool changed = !l->links_known || !links_equal(l->links, l->nlinks, links, n);
+    struct lat_link *now = links_copy(links, n);
+    links_correct(l, &now, &n, !everyone_hears(l));
+    bool changed = !l->links_known || !links_equal(l->links, l->nlinks, now, n);
     links_free(l->links, l->nlinks);
-    l->links = links_copy(links, n);
+    l->links = now;
     l->nlinks = n;
     l->links_known = true;
     if (l->links_stale) {
@@ -506,6 +534,7 @@ static void try_open(struct op_lattice *l, const struct model_lattice *object)
         .host_changed = on_host_changed,
         .event = on_event,
         .observe = on_operation,
+        .store_changed = on_store_changed,
         .arg = l,
     };
 
@@ -544,6 +573,7 @@ struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *ob
         l->connection_hash = object->connection_hash;
         l->hosts = map_new(host_free);
         l->configs = map_new(NULL);
+        l->own_links = map_new(links_own_free);
         l->logins = map_new(free);
         l->operations = map_new(links_task_free);
         l->links_timer = loop_timer_new(op->loop, refresh_links_now, l);
@@ -565,6 +595,7 @@ void op_lattice_free(void *p)
     for (size_t i = 0; i < ARRAY_LEN(l->secret_requests); i++)
         kube_req_cancel(l->secret_requests[i]);
     map_free(l->operations);
+    heal_release(l);
     lat_op_cancel(l->links_op);
     loop_timer_free(l->links_timer);
     loop_timer_free(l->all_units);
@@ -574,6 +605,7 @@ void op_lattice_free(void *p)
     map_free(l->where);
     free(l->table);
     map_free(l->configs);
+    map_free(l->own_links);
     map_free(l->logins);
     free(l->credentials);
     free(l->tls_ca);

@@ -16,6 +16,19 @@ struct op_host {
     int64_t dead_since_ms; /* 0 = alive */
     uint32_t load;         /* components there */
     uint32_t starting;     /* and those being started: many starts at once must not all pick one host */
+    enum lat_hearing hearing;
+    bool restarting; /* heal.c empties it and restarts it */
+};
+
+/* The one host of a lattice that is being healed, see heal.h. */
+struct op_heal {
+    char *host; /* NULL: none */
+    enum { HEAL_DRAIN, HEAL_STOP, HEAL_RETURN, HEAL_FILL } phase;
+    int64_t since_ms, progress_ms; /* of the phase; of the last change in it */
+    size_t left;                   /* what still runs on it */
+    size_t alive, incomplete;      /* hosts and units when it began */
+    bool told;                     /* that it does not come back */
+    struct lat_op *op;
 };
 
 struct op_secret_wait {
@@ -51,6 +64,8 @@ struct op_lattice {
     struct lat_op *links_op;
     struct loop_timer *links_timer;
 
+    struct map *own_links; /* slot -> what our own operations made of it, see links_correct() */
+    struct op_heal heal;
     struct map *configs;    /* names known to be in the lattice */
     struct map *logins;     /* registry -> char *: hash of the credentials all present hosts were told */
     struct map *operations; /* "config/<name>", "link/<source>/..." -> struct lattice_task *: under way */

@@ -14,6 +14,7 @@
 enum {
     CLUSTER_LEN = sizeof(CONFIG_PREFIX) - 1 + 8 + 1,
     OWNER_PREFIX_LEN = CLUSTER_LEN + 16 + 1,
+    OWN_LINK_MS = 10 * 1000,
 };
 
 static struct lat_link copy_one(const struct lat_link *l)
@@ -122,6 +123,8 @@ struct task {
     char *config;                /* name, for a config put */
     char *registry, *login_hash; /* for registry credentials */
     struct lat_link *then;       /* one link to put afterwards, NULL if none */
+    struct lat_link *link;       /* the one that is put or deleted, NULL for other operations */
+    bool deletes;
     const char *what;
 };
 
@@ -131,6 +134,7 @@ void links_task_free(void *p)
 
     lat_op_cancel(t->op);
     links_free(t->then, 1);
+    links_free(t->link, 1);
     free(t->key);
     free(t->unit);
     free(t->config);
@@ -162,6 +166,62 @@ static char *slot_key(const struct lat_link *link)
     return xasprintf("link/%s/%s/%s/%s", link->source, link->wit_namespace, link->wit_package, link->name);
 }
 
+/* What our own operations made of a slot. */
+struct own {
+    struct lat_link link;
+    bool gone;
+    int64_t at_ms;
+};
+
+void links_own_free(void *p)
+{
+    struct own *o = p;
+
+    lat_link_release(&o->link);
+    free(o);
+}
+
+static void apply_own(const struct own *o, struct lat_link **links, size_t *n)
+{
+    size_t i = 0;
+
+    while (i < *n && !links_same_slot(&(*links)[i], &o->link))
+        i++;
+    if (i < *n)
+        lat_link_release(&(*links)[i]);
+    if (o->gone) {
+        if (i < *n)
+            (*links)[i] = (*links)[--*n];
+        return;
+    }
+    if (i == *n)
+        *links = xreallocarray(*links, ++*n, sizeof(**links));
+    (*links)[i] = copy_one(&o->link);
+}
+
+static void remember(struct op_lattice *l, const struct task *t)
+{
+    struct own *o = xcalloc(1, sizeof(*o));
+
+    *o = (struct own){.link = copy_one(t->link), .gone = t->deletes, .at_ms = loop_now_ms(l->op->loop)};
+    map_set(l->own_links, t->key, o);
+    if (l->links_known)
+        apply_own(o, &l->links, &l->nlinks);
+}
+
+void links_correct(struct op_lattice *l, struct lat_link **links, size_t *n, bool doubtful)
+{
+    int64_t now = loop_now_ms(l->op->loop);
+
+    for (struct map_iter it = {0}; map_next(l->own_links, &it);) {
+        const struct own *o = it.value;
+        if (doubtful || now - o->at_ms < OWN_LINK_MS)
+            apply_own(o, links, n);
+        else
+            map_del(l->own_links, it.key);
+    }
+}
+
 static void on_task_done(void *arg, const struct err *err)
 {
     struct task *t = arg;
@@ -176,6 +236,8 @@ static void on_task_done(void *arg, const struct err *err)
         map_set(l->configs, t->config, l);
     else if (t->registry)
         map_set(l->logins, t->registry, xstrdup(t->login_hash));
+    else if (t->link)
+        remember(l, t);
     if (t->unit)
         unit_note_call(l->op, t->kind, t->unit, t->key, err);
     struct lat_link *then = err ? NULL : TAKE_PTR(t->then);
@@ -190,7 +252,7 @@ static void on_task_done(void *arg, const struct err *err)
     }
     if (is_link)
         op_lattice_refresh_links(l);
-    else if (unit && !err)
+    if (unit && !err)
         op_enqueue(l->op, kind, unit);
 }
 
@@ -255,8 +317,10 @@ void links_put(struct op_lattice *l, const struct lat_link *link, enum model_kin
 {
     struct task *t = task_begin(l, slot_key(link), "link put", kind, unit);
 
-    if (t)
-        t->op = lat_link_put(l->lat, link, on_task_done, t);
+    if (!t)
+        return;
+    t->link = links_copy(link, 1);
+    t->op = lat_link_put(l->lat, link, on_task_done, t);
 }
 
 void links_del(struct op_lattice *l, const struct lat_link *link, const struct lat_link *then,
@@ -266,6 +330,8 @@ void links_del(struct op_lattice *l, const struct lat_link *link, const struct l
 
     if (!t)
         return;
+    t->link = links_copy(link, 1);
+    t->deletes = true;
     t->then = then ? links_copy(then, 1) : NULL;
     t->op = lat_link_del(l->lat, link, on_task_done, t);
 }

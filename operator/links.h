@@ -43,6 +43,10 @@ bool links_login_known(const struct op_lattice *l, const struct registry_login *
 void links_login_put(struct op_lattice *l, const struct registry_login *login, enum model_kind kind,
                      const char *unit);
 void links_task_free(void *task);
+/* Links are read from whichever host answers, and it may not have heard yet of what we have just done (a deaf
+ * one never will): what we put or deleted overrides what it says, for 10 s or as long as `doubtful`. */
+void links_correct(struct op_lattice *l, struct lat_link **links, size_t *n, bool doubtful);
+void links_own_free(void *own);
 
 /* POSIX extended regular expression, anchored at both ends. */
 bool links_regex_matches(const char *pattern, const char *text);

@@ -343,12 +343,13 @@ static void on_provider(void *arg, const char *key, const void *old, const void 
         release_lattice(op, old);
 }
 
-static void on_lattice(void *arg, const char *key, const void *old _unused_, const void *now _unused_)
+static void on_lattice(void *arg, const char *key, const void *old, const void *now)
 {
     struct op *op = arg;
+    const struct model_lattice *before = old, *after = now;
 
     wq_add(op->q_lattice, key);
-    if (!old || !now)
+    if (!before || !after || before->meta.generation != after->meta.generation)
         op_enqueue_lattice(op, key);
 }
 

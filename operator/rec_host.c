@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "kube/gvr.h"
-#include "operator/lattices.h"
+#include "operator/heal.h"
 #include "operator/metrics.h"
 #include "operator/rec.h"
 
@@ -40,7 +40,34 @@ static void owner_of(const struct map *annotations, cJSON *o)
         json_set_str(o, "revision", revision);
 }
 
-static cJSON *host_status(const struct lat_host *h, const struct model_host *object)
+/* Whether it sees changes of links and configuration. */
+static void add_synced(cJSON *list, const struct model_conditions *before, const struct op_lattice *l,
+                       const struct lat_host *h, int64_t now)
+{
+    const struct op_host *mine = op_lattice_host(l, h->id);
+    const char *status = "Unknown", *reason = "NotJudged", *text = "it is not known whether it sees changes";
+
+    if (!lat_host_alive(h->state)) {
+        text = "the host is not answering";
+    } else if (h->hearing == LAT_HEARS) {
+        status = "True";
+        reason = "Watching";
+        text = "the host sees changes of links and configuration";
+    } else if (h->hearing == LAT_DOUBTFUL) {
+        reason = "WatchMissing";
+        text = "its watch of links and configuration is missing; it has some seconds to make a new one";
+    } else if (h->hearing == LAT_DEAF) {
+        status = "False";
+        reason = mine && mine->restarting ? "Restarting" : "Deaf";
+        text = "the host no longer sees changes of links and configuration; only a restart mends that";
+    }
+    _cleanup_free_ char *obstacle = h->hearing == LAT_DEAF ? heal_obstacle(l, h) : NULL;
+    _cleanup_free_ char *message = obstacle ? xasprintf("%s: %s", text, obstacle) : xstrdup(text);
+    model_condition_add(list, before, "Synced", status, reason, message, 0, now);
+}
+
+static cJSON *host_status(const struct op_lattice *l, const struct lat_host *h,
+                          const struct model_host *object)
 {
     static const struct model_conditions none = {0};
     const struct model_conditions *before = object ? &object->conditions : &none;
@@ -86,6 +113,7 @@ static cJSON *host_status(const struct lat_host *h, const struct model_host *obj
         xasprintf("the host is %s", lat_host_alive(h->state) ? "answering" : "not answering");
     model_condition_add(list, before, "Ready", ready_status(h->state), lat_host_reason(h->state), message, 0,
                         now);
+    add_synced(list, before, l, h, now);
     json_set(status, "conditions", list);
     json_set_str(status, "lastSeen", time_rfc3339(now, 0, stamp));
     return status;
@@ -182,7 +210,7 @@ static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat
     }
     /* Nothing is known while our own link is down: the last truth stays. */
     if (h->state != LAT_HOST_UNJUDGED && (h->has_inventory || lat_host_dead(h->state))) {
-        cJSON *status = host_status(h, object);
+        cJSON *status = host_status(l, h, object);
         bool changed = hash_without_seen(status) != object->status_hash;
         int64_t age_ms = (time_now_ns() - object->last_seen_ns) / 1000000;
         if (changed || (lat_host_alive(h->state) && age_ms >= LAST_SEEN_WRITE_MS))

@@ -6,7 +6,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "kube/gvr.h"
-#include "operator/lattices.h"
+#include "operator/heal.h"
 #include "operator/metrics.h"
 #include "operator/rec.h"
 
@@ -88,19 +88,39 @@ static void on_written(void *arg, const struct kube_response *response _unused_,
     }
 }
 
-/* Fields of the spec that this version does not act on; NULL if there are none. */
-static const char *unsupported_fields(const struct model_lattice *object)
+static void add_store_condition(cJSON *conditions, const struct op_lattice *l,
+                                const struct model_lattice *object, int64_t now)
 {
-    if (map_len(object->mirrors) && object->heal_deaf)
-        return "not acted on: spec.imageMirrors (hosts pull from the image's own registry), "
-               "spec.health.healDeaf (hosts that "
-               "no longer see links and configuration are not restarted)";
-    if (map_len(object->mirrors))
-        return "not acted on: spec.imageMirrors (hosts pull from the image's own registry)";
-    if (object->heal_deaf)
-        return "not acted on: spec.health.healDeaf (hosts that no longer see links and configuration are not "
-               "restarted)";
-    return NULL;
+    enum lat_store store = lat_store(l->lat);
+    _cleanup_free_ char *text = NULL;
+
+    if (store == LAT_STORE_DOWN)
+        text = xasprintf("JetStream does not answer (%s): nothing is started, moved or stopped",
+                         lat_store_reason(l->lat));
+    else if (store == LAT_STORE_UNKNOWN)
+        text = xasprintf("cannot ask JetStream (%s): allow the operator $JS.API.STREAM.INFO and "
+                         "$JS.API.CONSUMER.LIST of the bucket LATTICEDATA_%s",
+                         lat_store_reason(l->lat), object->id);
+    model_condition_add(conditions, &object->conditions, "StoreReady",
+                        store == LAT_STORE_DOWN      ? "False"
+                        : store == LAT_STORE_UNKNOWN ? "Unknown"
+                                                     : "True",
+                        store == LAT_STORE_DOWN      ? "JetStreamUnreachable"
+                        : store == LAT_STORE_UNKNOWN ? "CannotAsk"
+                                                     : "JetStreamAnswers",
+                        text ? text : "JetStream answers", object->meta.generation, now);
+}
+
+/* Hosts that no longer hear; the condition is left out while all do. */
+static void add_deaf_condition(cJSON *conditions, const struct op_lattice *l,
+                               const struct model_lattice *object, int64_t now)
+{
+    _cleanup_free_ char *text = heal_report(l, object);
+
+    if (text)
+        model_condition_add(conditions, &object->conditions, "HostsDeaf", "True",
+                            object->heal_deaf ? "Healing" : "HealingIsOff", text, object->meta.generation,
+                            now);
 }
 
 static void write_status(struct op *op, const struct op_lattice *l, const struct model_lattice *object)
@@ -155,10 +175,10 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     else
         model_condition_add(conditions, &object->conditions, "Ready", "True", "HostsReady", counts,
                             generation, now);
-    const char *unused = unsupported_fields(object);
-    if (unused)
-        model_condition_add(conditions, &object->conditions, "Unsupported", "True", "FieldsNotUsed", unused,
-                            generation, now);
+    if (connected && lat_synced(l->lat)) {
+        add_store_condition(conditions, l, object, now);
+        add_deaf_condition(conditions, l, object, now);
+    }
     json_set(status, "conditions", conditions);
 
     if (json_hash(status) == object->status_hash) {
@@ -250,11 +270,12 @@ void rec_lattice(void *arg, const char *key)
     struct op_lattice *l = op_lattice_open(op, object);
     if (l->lat)
         op_lattice_relabel(l, object);
+    int64_t heal = heal_step(l, object);
     /* A restart of the operator does not flip the condition of a lattice that answers in a moment. */
     bool early = op_lattice_connecting(l) || (l->lat && l->connected && !lat_synced(l->lat));
     if (!early || !object->conditions.len)
         write_status(op, l, object);
     int64_t again = object->meta.deleted_ns ? IN_USE_LOOK_MS : RTT_WRITE_MS;
-    int64_t left = l->lat ? 0 : l->retry_ms - loop_now_ms(op->loop);
+    int64_t left = l->lat ? heal : l->retry_ms - loop_now_ms(op->loop);
     wq_done_after(op->q_lattice, key, left > 0 && left < again ? left : again);
 }

@@ -83,6 +83,7 @@ void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
     plan_unit(&v, &p);
     count(op, u, &v, &p);
     exec_plan(op, u, &v, &p);
+    u->complete = p.complete;
     if (!keeps_last_status(&v))
         status_write(op, u, &v, &p);
     if (v.lattice == VIEW_LATTICE_SYNCING && !p.again_ms)

@@ -38,6 +38,30 @@ char *registry_of(const char *image)
     return named ? xstrndup(from, len) : xstrdup("docker.io");
 }
 
+char *registry_mirrored(const char *image, const struct map *mirrors)
+{
+    const char *name = without_scheme(image), *best = NULL;
+    size_t best_len = 0;
+
+    if (str_starts(image, "file://") || strstr(image, "builtin://"))
+        return xstrdup(image);
+    for (struct map_iter it = {0}; map_next(mirrors, &it);) {
+        size_t len = strlen(it.key);
+        while (len && it.key[len - 1] == '/')
+            len--;
+        if (len <= best_len || strncmp(name, it.key, len) != 0 || !strchr("/:@", name[len]))
+            continue;
+        best = it.value;
+        best_len = len;
+    }
+    if (!best)
+        return xstrdup(image);
+    size_t mirror = strlen(best);
+    while (mirror && best[mirror - 1] == '/')
+        mirror--;
+    return xasprintf("%.*s%.*s%s", (int)(name - image), image, (int)mirror, best, name + best_len);
+}
+
 /* Keys are "host", "host:port", "https://host/v1/" and the like. */
 static bool key_matches(const char *key, const char *registry)
 {

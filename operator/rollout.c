@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+enum { LINK_LOOK_MS = 200 };
+
 /* A deletion waits so long for a lattice that does not answer; afterwards the sweep finishes it when the
  * lattice is back. */
 #define DELETE_PATIENCE_NS (INT64_C(5) * 60 * 1000 * 1000 * 1000)
@@ -140,7 +142,16 @@ static void plan_links(const struct view *v, struct plan *p)
         p->links_ready = false;
         if (l->present && l->foreign)
             continue;
-        act(p, (struct plan_action){.kind = l->present ? PLAN_LINK_REPLACE : PLAN_LINK_PUT, .index = i});
+        if (!l->present) {
+            act(p, (struct plan_action){.kind = PLAN_LINK_PUT, .index = i});
+        } else if (v->links_held) {
+            p->links_held = true;
+        } else if (!v->hearing_fresh) {
+            /* Whether every host hears is being asked. */
+            again_in(p, LINK_LOOK_MS);
+        } else {
+            act(p, (struct plan_action){.kind = PLAN_LINK_REPLACE, .index = i});
+        }
     }
     /* A capability that cannot be resolved just now may still have its link: nothing is taken away meanwhile.
      */
@@ -150,9 +161,25 @@ static void plan_links(const struct view *v, struct plan *p)
 
 /* Placement */
 
+/* Deaf hosts take no new work, unless a host is being emptied for its restart and there are no others: what
+ * runs on it is better served there than nowhere. */
+static bool must_go_to_the_deaf(const struct view *v)
+{
+    bool leaves = false;
+
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        if (!h->restarting && !h->deaf)
+            return false;
+        leaves = leaves || (h->restarting && h->running && h->ours);
+    }
+    return leaves;
+}
+
 static void make_placement(const struct view *v, struct plan *p)
 {
     _cleanup_free_ struct place_host *hosts = xcalloc(v->nhosts, sizeof(*hosts));
+    bool evacuates = must_go_to_the_deaf(v);
 
     for (size_t i = 0; i < v->nhosts; i++) {
         const struct view_host *h = &v->hosts[i];
@@ -166,6 +193,8 @@ static void make_placement(const struct view *v, struct plan *p)
             .cordoned = h->cordoned,
             .foreign = h->running && !h->ours,
             .backoff = in_backoff(v, h),
+            .deaf = h->deaf && !evacuates,
+            .restarting = h->restarting,
             .load = h->load,
             .current = plan_running_on(v, h),
             .since_ns = before ? before->since_ns : v->now_ns,
@@ -346,6 +375,14 @@ void plan_unit(const struct view *v, struct plan *ret)
     }
     if (!v->w->meta.has_finalizer) {
         act(p, (struct plan_action){.kind = PLAN_FINALIZER_ADD});
+        return;
+    }
+    if (v->lattice == VIEW_LATTICE_HELD) {
+        make_placement(v, p);
+        count_replicas(v, p);
+        p->links_ready = v->links_known && !v->link_problem;
+        p->configs_ready = !v->config_problem;
+        p->complete = is_complete(v, p);
         return;
     }
     if (v->lattice != VIEW_LATTICE_OK)

@@ -58,6 +58,12 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
     if (v->lattice == VIEW_LATTICE_SYNCING)
         return verdict("Unknown", "LatticeSyncing",
                        xasprintf("waiting for the hosts of lattice %s to answer", w->lattice));
+    if (v->lattice == VIEW_LATTICE_HELD && !p->complete)
+        return verdict(
+            "Unknown", "StoreUnreachable",
+            xasprintf("%d of %d replicas ready; JetStream of lattice %s does not answer (%s): nothing is "
+                      "started, moved or stopped until it does",
+                      p->ready, p->desired, w->lattice, v->lattice_why));
     if (w->problem)
         return verdict("False", "InvalidSpec", xstrdup(w->problem));
     if (v->config_problem)
@@ -86,6 +92,12 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
         return verdict("False", "LinkFailed", xasprintf("the lattice refused a link: %s", text));
     if (v->waits_for)
         return verdict("False", "CapabilityNotReady", xasprintf("%s runs on no host yet", v->waits_for));
+    if (p->links_held)
+        return verdict(
+            "False", "HostsDeaf",
+            xasprintf("a link is to be changed, but host %s no longer sees links and would lose it: it "
+                      "waits until the host is restarted (see its condition Synced)",
+                      v->links_held));
     if (!p->links_ready)
         return verdict("False", "Linking", xstrdup("links are being set"));
     if (p->updated < p->desired && p->error)
@@ -105,7 +117,7 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
 
 static struct verdict placed_verdict(const struct view *v, const struct plan *p)
 {
-    if (v->lattice != VIEW_LATTICE_OK || !p->place.wanted)
+    if (!v->l || !p->place.wanted)
         return verdict("Unknown", "NotJudged",
                        xstrdup("the lattice is not known well enough to place anything"));
     if (p->place.missing > 0)
@@ -188,7 +200,7 @@ static void add_live_placement(cJSON *list, const struct view *v, const struct v
 
     if (m && m->op && m->task == UNIT_SETTING) {
         state = "Starting";
-        image = v->w->image;
+        image = v->image;
         revision = m->revision;
     } else if (m && m->op) {
         state = "Stopping";
@@ -199,13 +211,13 @@ static void add_live_placement(cJSON *list, const struct view *v, const struct v
     } else if (!running && m && m->error) {
         state = "Failed";
         message = m->error;
-        image = v->w->image;
+        image = v->image;
         revision = m->failed_revision ? m->failed_revision : "";
     } else if (h->running && !h->ours) {
         return;
     } else if (!running && wanted > 0) {
         state = "Pending";
-        image = v->w->image;
+        image = v->image;
         revision = v->revision;
     } else if (!running) {
         return;
@@ -295,7 +307,7 @@ static cJSON *make_status(struct op *op, const struct op_unit *u, const struct v
 
     json_set_int(status, "observedGeneration", w->meta.generation);
     json_set_str(status, w->kind == MODEL_ACTOR ? "componentID" : "providerID", w->id);
-    if (v->lattice == VIEW_LATTICE_OK) {
+    if (v->l) {
         cJSON *placements = cJSON_CreateArray();
         for (size_t i = 0; i < v->nhosts; i++)
             add_live_placement(placements, v, &v->hosts[i], p->place.wanted ? p->place.wanted[i] : 0);

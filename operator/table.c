@@ -25,6 +25,8 @@ static struct view_host make_host(const struct op *op, const struct lat_host *h,
         .taints = object ? object->taints : NULL,
         .ntaints = object ? object->ntaints : 0,
         .cordoned = object && object->unschedulable,
+        .deaf = h->hearing == LAT_DEAF,
+        .restarting = mine->restarting,
         .state = h->state,
         .load = mine->load + mine->starting,
     };

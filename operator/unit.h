@@ -44,6 +44,7 @@ struct op_unit {
     uint64_t status_written;      /* hash of the last status that was written ... */
     char *status_written_version; /* ... when the object had this resourceVersion */
     char *last_ready_reason;      /* of the last Event about it */
+    bool complete;                /* at the last look: everything was as the spec says */
     char *config;                 /* name of the configuration in use */
     struct map *old_configs;      /* names that were in use before */
     struct unit_tally tally;      /* for /metrics */

@@ -14,6 +14,9 @@
 #define HTTP_TIMEOUT_KEY     "timeout_ms"
 #define HTTP_TIMEOUT_DEFAULT "30000"
 
+/* A link is replaced only when it was seen within this time that every host hears. */
+enum { HEARING_FRESH_MS = 1000 };
+
 /* Configuration */
 
 static void config_problem(struct view *v, const char *reason, char *text)
@@ -74,7 +77,7 @@ static const char *add_config(struct view *v, const char *owner, struct map *val
 static void read_login(struct op *op, struct view *v)
 {
     const struct model_workload *w = v->w;
-    _cleanup_free_ char *registry = w->pull_secret ? registry_of(w->image) : NULL;
+    _cleanup_free_ char *registry = w->pull_secret ? registry_of(v->image) : NULL;
     _cleanup_err_ struct err *err = NULL;
     const struct map *values = NULL;
 
@@ -284,9 +287,34 @@ static char *make_revision(const struct view *v)
 {
     const struct model_workload *w = v->w;
     _cleanup_free_ char *text =
-        xasprintf("%s\n%" PRId64 "\n%s", w->image, w->memory_limit, v->nconfigs ? v->configs[0].name : "");
+        xasprintf("%s\n%" PRId64 "\n%s", v->image, w->memory_limit, v->nconfigs ? v->configs[0].name : "");
 
     return xasprintf("%010" PRIx64, str_hash64(text, strlen(text), STR_HASH64_INIT) & UINT64_C(0xffffffffff));
+}
+
+static bool replaces_links(const struct view *v)
+{
+    for (size_t i = 0; i < v->nlinks; i++) {
+        const struct view_link *l = &v->links[i];
+        if (l->present && !l->foreign && !lat_link_same(l->present, &l->link))
+            return true;
+    }
+    return false;
+}
+
+/* A replaced link is deleted and put: the deletion reaches every host, the put only those that still hear. */
+static const char *would_miss_links(const struct view *v)
+{
+    for (size_t i = 0; i < v->nlinks; i++) {
+        const char *const ends[] = {v->links[i].link.source, v->links[i].link.target};
+        for (size_t e = 0; e < ARRAY_LEN(ends); e++)
+            for (struct map_iter it = {0}; map_next(table_where(v->l, ends[e]), &it);) {
+                const struct op_host *h = it.value;
+                if (h->slot < v->nhosts && (h->hearing == LAT_DEAF || h->hearing == LAT_DOUBTFUL))
+                    return v->hosts[h->slot].object;
+            }
+    }
+    return NULL;
 }
 
 static void read_lattice(struct op *op, struct view *v)
@@ -315,6 +343,11 @@ static void read_lattice(struct op *op, struct view *v)
     v->lattice = VIEW_LATTICE_OK;
     v->l = l;
     v->links_known = l->links_known;
+    enum lat_store store = lat_store(l->lat);
+    if (store == LAT_STORE_DOWN || store == LAT_STORE_ASKING) {
+        v->lattice = VIEW_LATTICE_HELD;
+        v->lattice_why = store == LAT_STORE_DOWN ? lat_store_reason(l->lat) : "a host was lost just now";
+    }
 }
 
 void view_make(struct op *op, const struct model_workload *w, struct op_unit *u, struct view *ret)
@@ -327,6 +360,8 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
         .now_ms = loop_now_ms(op->loop),
         .now_ns = time_now_ns(),
     };
+    const struct model_lattice *lattice = op_lattice_object(op, w->lattice);
+    v->image = registry_mirrored(w->image, lattice ? lattice->mirrors : NULL);
     v->owner_prefix = links_owner_prefix(v->owner);
     read_lattice(op, v);
     sources_begin(op->sources);
@@ -340,6 +375,10 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
         return;
     match_links(v);
     add_hosts(v, u);
+    if (replaces_links(v)) {
+        v->hearing_fresh = lat_hearing_fresh(v->l->lat, HEARING_FRESH_MS);
+        v->links_held = would_miss_links(v);
+    }
 }
 
 void view_release(struct view *v)
@@ -357,6 +396,7 @@ void view_release(struct view *v)
     free(v->owner);
     free(v->owner_prefix);
     free(v->revision);
+    free(v->image);
     free(v->config_problem);
     free(v->config_reason);
     free(v->link_problem);

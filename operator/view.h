@@ -13,6 +13,7 @@ enum view_lattice {
     VIEW_LATTICE_MISSING,      /* no such Lattice object */
     VIEW_LATTICE_DISCONNECTED, /* nothing is judged */
     VIEW_LATTICE_SYNCING,      /* the picture is not complete yet */
+    VIEW_LATTICE_HELD,         /* its store does not answer: everything is known, nothing may be changed */
 };
 
 struct view_host {
@@ -22,6 +23,8 @@ struct view_host {
     const struct model_taint *taints;
     size_t ntaints;
     bool cordoned;
+    bool deaf;       /* no longer sees links and configuration */
+    bool restarting; /* is emptied, to be restarted */
     enum lat_host_state state;
     uint32_t load;
 
@@ -52,9 +55,10 @@ struct view {
     char *owner;        /* annotation value */
     char *owner_prefix; /* of its configurations */
     char *revision;     /* of the spec */
+    char *image;        /* of the spec, as the lattice's mirrors have it */
     enum view_lattice lattice;
     const char *lattice_why; /* "" or the reason */
-    struct op_lattice *l;    /* NULL unless OK; for exec only */
+    struct op_lattice *l;    /* NULL unless OK or HELD; for exec only */
 
     struct view_host *hosts; /* alive, in order of discovery */
     size_t nhosts;
@@ -71,6 +75,8 @@ struct view {
     const struct lat_link **unwanted; /* ours on the lattice, but not in the spec */
     size_t nunwanted;
     bool links_known;
+    bool hearing_fresh;     /* whether hosts hear was looked at just now */
+    const char *links_held; /* LatticeHost that would lose the link if it were replaced now, NULL if none */
     char *link_problem, *link_reason;
     char *waits_for; /* the other end of a capability runs nowhere yet: "provider default/http-server" */
 

@@ -60,6 +60,10 @@ struct lat_driver_ops {
                                           lat_driver_done_fn done, void *arg); /* optional */
     struct lat_driver_op *(*host_stop)(struct lat_driver *d, const char *host, int64_t timeout_ms,
                                        lat_driver_done_fn done, void *arg); /* optional */
+    /* Who still watches the lattice's store: lat_front_hearing() for each host that is known to or known not
+     * to, then done. ERR_UNAVAILABLE or ERR_TIMEOUT: the store does not answer; ERR_UNSUPPORTED: there is
+     * none. A driver may tell of no host when nothing has changed since the last time. */
+    struct lat_driver_op *(*hearing)(struct lat_driver *d, lat_driver_done_fn done, void *arg); /* optional */
     /* The callback will not run any more, and the operation is gone. */
     void (*cancel)(struct lat_driver_op *op);
 };
@@ -86,6 +90,7 @@ void lat_front_component(struct lattice *front, const char *host, const char *id
 void lat_front_provider(struct lattice *front, const char *host, const char *id, const char *image,
                         bool running, struct map *annotations);
 void lat_front_provider_health(struct lattice *front, const char *host, const char *id, bool healthy);
+void lat_front_hearing(struct lattice *front, const char *host, bool hears);
 void lat_front_event(struct lattice *front, const struct lat_event *e);
 /* For drivers without bus: the way to the hosts is there or gone (err says why, may be NULL). */
 void lat_front_connection(struct lattice *front, bool connected, const struct err *err);

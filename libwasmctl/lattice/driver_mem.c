@@ -13,6 +13,7 @@ struct mem_host {
     struct map *components; /* id -> struct mem_item */
     struct map *providers;
     enum lat_mem_fault fault;
+    bool deaf;
     int64_t started_ms;
 };
 
@@ -32,6 +33,7 @@ enum mem_kind {
     MEM_PROVIDER_STOP,
     MEM_HOST_STOP,
     MEM_CALL,
+    MEM_HEARING,
     MEM_LINKS
 };
 
@@ -60,7 +62,7 @@ struct lat_mem {
     size_t nlinks;
     struct lat_driver_op *ops;
     int64_t delay_ms;
-    bool down;
+    bool down, store_down;
 };
 
 static struct lat_mem *mem_of(struct lat_driver *d)
@@ -257,6 +259,12 @@ static void on_timer(void *arg)
 
     if (op->kind == MEM_DISCOVER || op->kind == MEM_CALL) {
         op_end(op, TAKE_PTR(op->err));
+        return;
+    }
+    if (op->kind == MEM_HEARING) {
+        for (struct map_iter it = {0}; !m->store_down && map_next(m->hosts, &it);)
+            lat_front_hearing(m->front, it.key, !((struct mem_host *)it.value)->deaf);
+        op_end(op, m->store_down ? error(ERR_UNAVAILABLE, "the store is away") : NULL);
         return;
     }
     if (op->kind == MEM_LINKS) {
@@ -540,6 +548,11 @@ static struct lat_driver_op *mem_registry_put(struct lat_driver *d, const struct
     return op_new(mem_of(d), MEM_CALL, "registry_put", NULL, NULL, 0, done, arg);
 }
 
+static struct lat_driver_op *mem_hearing(struct lat_driver *d, lat_driver_done_fn done, void *arg)
+{
+    return op_new(mem_of(d), MEM_HEARING, "hearing", NULL, NULL, 0, done, arg);
+}
+
 const struct lat_driver_ops lat_driver_mem = {
     .name = "memory",
     .open = mem_open,
@@ -557,6 +570,7 @@ const struct lat_driver_ops lat_driver_mem = {
     .links = mem_links,
     .registry_put = mem_registry_put,
     .host_stop = mem_host_stop,
+    .hearing = mem_hearing,
     .cancel = mem_cancel,
 };
 
@@ -584,6 +598,7 @@ void lat_mem_host_add(struct lat_mem *m, const char *id, const char *const *labe
     map_clear(h->components);
     map_clear(h->providers);
     h->fault = LAT_MEM_OK;
+    h->deaf = false;
     h->started_ms = loop_now_ms(m->loop);
     if (m->down || !lat_connected(m->front))
         return;
@@ -626,6 +641,19 @@ void lat_mem_disconnect(struct lat_mem *m, bool down)
         return; /* the first turn will see */
     err_set(&e, ERR_UNAVAILABLE, "the memory lattice was taken away");
     lat_front_connection(m->front, !down, down ? e : NULL);
+}
+
+void lat_mem_host_deaf(struct lat_mem *m, const char *id)
+{
+    struct mem_host *h = map_get(m->hosts, id);
+
+    if (h)
+        h->deaf = true;
+}
+
+void lat_mem_store_down(struct lat_mem *m, bool down)
+{
+    m->store_down = down;
 }
 
 void lat_mem_image_fails(struct lat_mem *m, const char *image, const char *text)

@@ -21,6 +21,9 @@ enum lat_mem_fault {
 void lat_mem_host_fault(struct lat_mem *m, const char *id, enum lat_mem_fault f);
 /* The bus goes away or comes back. */
 void lat_mem_disconnect(struct lat_mem *m, bool down);
+/* It loses its watch of the store, until it is added again. */
+void lat_mem_host_deaf(struct lat_mem *m, const char *id);
+void lat_mem_store_down(struct lat_mem *m, bool down);
 /* Starts of this image fail with the text (NULL: succeed again). */
 void lat_mem_image_fails(struct lat_mem *m, const char *image, const char *text);
 void lat_mem_set_delay(struct lat_mem *m, int64_t start_ms);

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "data/json.h"
 #include "lattice/driver.h"
+#include "lattice/store_v1.h"
 #include "lattice/wire_v1.h"
 
 /*
@@ -31,6 +32,7 @@ struct lat_driver {
     struct loop *loop;
     struct bus *bus;
     struct bus_sub *events;
+    struct store_v1 *store;
     char *lattice, *prefix;        /* "wasmbus.ctl.v1.default" */
     struct lat_driver_op *waiting; /* operations whose outcome is watched for */
 };
@@ -47,6 +49,7 @@ struct lat_driver_op {
     struct lat_driver *d;
     struct lat_driver_op *prev, *next; /* in d->waiting, when wait is set */
     struct bus_req *req;
+    struct store_v1_check *check;
     struct loop_defer *defer;
     struct err *err; /* to be told by defer */
     lat_driver_done_fn done;
@@ -84,6 +87,7 @@ static void op_free(struct lat_driver_op *op)
 {
     unwait(op);
     bus_cancel(op->req);
+    store_v1_cancel(op->check);
     loop_defer_cancel(op->defer);
     err_free(op->err);
     free(op->host);
@@ -730,6 +734,22 @@ static struct lat_driver_op *v1_host_stop(struct lat_driver *d, const char *host
     return op;
 }
 
+static void on_checked(void *arg, const struct err *err)
+{
+    struct lat_driver_op *op = arg;
+
+    op->check = NULL;
+    op_done(op, err ? err_copy(err) : NULL);
+}
+
+static struct lat_driver_op *v1_hearing(struct lat_driver *d, lat_driver_done_fn done, void *arg)
+{
+    struct lat_driver_op *op = op_new(d, NULL, NULL, done, arg);
+
+    op->check = store_v1_check(d->store, on_checked, op);
+    return op;
+}
+
 /* Discovery */
 
 static void on_ping(void *arg, const struct bus_message *m, const struct err *err)
@@ -857,6 +877,7 @@ static int v1_open(struct lattice *front, struct loop *l, struct bus *bus, const
     d->bus = bus;
     d->lattice = xstrdup(o->id);
     d->prefix = xasprintf("%s.v1.%s", o->control_prefix, o->id);
+    d->store = store_v1_new(front, l, bus, d->lattice, d->prefix, o->js_domain);
     _cleanup_free_ char *events = xasprintf("wasmbus.evt.%s.*", o->id);
     d->events = bus_subscribe(bus, events, on_event, d);
     *ret = d;
@@ -866,6 +887,7 @@ static int v1_open(struct lattice *front, struct loop *l, struct bus *bus, const
 static void v1_close(struct lat_driver *d)
 {
     bus_unsubscribe(d->events);
+    store_v1_free(d->store);
     free(d->lattice);
     free(d->prefix);
     free(d);
@@ -889,5 +911,6 @@ const struct lat_driver_ops lat_driver_v1 = {
     .links = v1_links,
     .registry_put = v1_registry_put,
     .host_stop = v1_host_stop,
+    .hearing = v1_hearing,
     .cancel = v1_cancel,
 };

@@ -1,5 +1,5 @@
-/* What lattice.c, health.c and ops.c share: the rows of the host table and the operation queues. For these
- * three files alone. */
+/* What lattice.c, health.c, hearing.c and ops.c share: the rows of the host table and the operation queues.
+ * For these four files alone. */
 #ifndef WASMCTL_LATTICE_FRONT_H
 #define WASMCTL_LATTICE_FRONT_H
 
@@ -23,11 +23,12 @@ struct lat_row {
     struct lat_driver_op *probe;
     struct loop_timer *next_probe;
     int64_t probe_sent_ms, probe_timeout_ms, backoff_ms;
-    int missed;    /* probes without an answer, in a row */
-    bool nobody;   /* the last probe found no responders */
-    bool settled;  /* since the last (re)connect: answered, or not waited for */
-    bool answered; /* since the last (re)connect */
-    bool changed;  /* host_changed is to be called */
+    int missed;             /* probes without an answer, in a row */
+    bool nobody;            /* the last probe found no responders */
+    bool settled;           /* since the last (re)connect: answered, or not waited for */
+    bool answered;          /* since the last (re)connect */
+    bool changed;           /* host_changed is to be called */
+    int64_t doubt_since_ms; /* its watch of the store is missing since, 0 = it is not */
 };
 
 enum lat_phase { LAT_DOWN, LAT_SYNCING, LAT_SYNCED };
@@ -52,6 +53,15 @@ struct lattice {
     struct loop_timer *rediscover, *sync_check, *rtt_timer;
     struct loop_defer *flush;
 
+    enum lat_store store;
+    char *store_why; /* the last check's error */
+    bool store_ever_up;
+    bool store_asking; /* a host was lost: whether the store is lost too is being asked */
+    bool store_changed_due;
+    struct lat_driver_op *hearing;
+    struct loop_timer *hearing_timer;
+    int64_t hearing_sent_ms, heard_ms; /* of the check under way; of the last that was answered, 0 = none */
+
     int depth; /* user callbacks under way */
     bool closed;
 };
@@ -73,6 +83,14 @@ void lat_health_restarted(struct lat_row *row);
 void lat_health_idle(struct lat_row *row);
 void lat_health_forget(struct lat_row *row);
 void lat_health_close(struct lattice *lat);
+
+/* hearing.c */
+void lat_hearing_connected(struct lattice *lat);
+void lat_hearing_disconnected(struct lattice *lat);
+/* A host is judged dead. */
+void lat_hearing_lost(struct lattice *lat);
+void lat_hearing_restarted(struct lat_row *row);
+void lat_hearing_close(struct lattice *lat);
 
 /* ops.c */
 void lat_queue_init(struct lat_queue *q, struct lattice *lat, struct lat_row *row, size_t limit);

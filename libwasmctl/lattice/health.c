@@ -36,6 +36,8 @@ static void set_state(struct lat_row *row, enum lat_host_state s)
     row->host.state_since_ns = time_now_ns();
     lat_row_changed(row);
     if (lat_host_dead(s))
+        lat_hearing_lost(row->lat);
+    if (lat_host_dead(s))
         lat_queue_fail(&row->ops, s != LAT_HOST_UNREACHABLE, ERR_UNAVAILABLE,
                        "host %s is not there any more: %s", row->host.id, lat_host_reason(s));
     else if (s == LAT_HOST_READY)

@@ -221,6 +221,14 @@ static void on_flush(void *arg)
         if (!lat_leave(lat))
             return;
     }
+    if (lat->store_changed_due) {
+        lat->store_changed_due = false;
+        lat_enter(lat);
+        if (lat->options.store_changed)
+            lat->options.store_changed(lat->options.arg);
+        if (!lat_leave(lat))
+            return;
+    }
     lat_ops_flush(lat);
 }
 
@@ -239,10 +247,13 @@ void lat_front_connection(struct lattice *lat, bool connected, const struct err 
     bool was = lat->connected;
     lat->connected = connected;
     xstr_replace(&lat->down_reason, connected ? NULL : err_text(err));
-    if (connected)
+    if (connected) {
         lat_health_connected(lat);
-    else if (was)
+        lat_hearing_connected(lat);
+    } else if (was) {
+        lat_hearing_disconnected(lat);
         lat_health_disconnected(lat);
+    }
     if (!lat->options.connection)
         return;
     lat_enter(lat);
@@ -320,6 +331,7 @@ int lat_open(struct loop *l, const struct lat_options *o, struct lattice **ret, 
 static void destroy(struct lattice *lat)
 {
     loop_defer_cancel(lat->flush);
+    lat_hearing_close(lat);
     lat_health_close(lat);
     lat_ops_close(lat);
     map_free(lat->hosts);
@@ -331,6 +343,7 @@ static void destroy(struct lattice *lat)
     free(lat->id);
     free(lat->control_prefix);
     free(lat->down_reason);
+    free(lat->store_why);
     free(lat);
 }
 
@@ -349,6 +362,7 @@ void lat_close(struct lattice *lat)
     lat->options.host_changed = NULL;
     lat->options.event = NULL;
     lat->options.observe = NULL;
+    lat->options.store_changed = NULL;
     if (lat->depth) {
         loop_defer_cancel(TAKE_PTR(lat->flush));
         loop_defer(lat->loop, on_destroy, lat);
@@ -449,6 +463,7 @@ static void forget_what_ran(struct lat_row *row)
     lat_queue_fail(&row->ops, false, ERR_UNAVAILABLE, "host %s has restarted", row->host.id);
     inventory_clear(&row->host);
     lat_row_changed(row);
+    lat_hearing_restarted(row);
     lat_health_restarted(row);
 }
 
@@ -556,8 +571,10 @@ void lat_front_stopped(struct lattice *lat, const char *host)
 {
     struct lat_row *row = lat_row_get(lat, host);
 
-    if (row && !lat->closed)
-        lat_health_stopped(row);
+    if (!row || lat->closed)
+        return;
+    lat_hearing_restarted(row);
+    lat_health_stopped(row);
 }
 
 void lat_front_component(struct lattice *lat, const char *host, const char *id, const char *image,

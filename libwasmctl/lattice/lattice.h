@@ -39,6 +39,16 @@ bool lat_host_alive(enum lat_host_state s);
 /* GONE, STOPPED or UNREACHABLE: what ran there is lost. */
 bool lat_host_dead(enum lat_host_state s);
 
+/* Whether a host still sees changes of links and configuration. v1 hosts learn of them from the lattice's
+ * store (JetStream) and can lose their watch of it, for good, while they go on serving: after a restart of
+ * the JetStream server, or a cut of their leaf node. */
+enum lat_hearing {
+    LAT_HEARING_UNKNOWN, /* not judged yet, or it cannot be told of this host */
+    LAT_HEARS,
+    LAT_DOUBTFUL, /* its watch is missing, but not yet for 12 s */
+    LAT_DEAF,     /* only a restart of the host mends it */
+};
+
 struct lat_component {
     char *id, *image, *name;
     uint32_t count;          /* calls served at once */
@@ -57,6 +67,8 @@ struct lat_host {
     int64_t last_seen_ms; /* loop clock: last sign of life of any kind */
     enum lat_host_state state;
     int64_t state_since_ns; /* wall clock */
+    enum lat_hearing hearing;
+    int64_t hearing_since_ns; /* wall clock */
     bool has_inventory;
     struct lat_component *components;
     size_t ncomponents;
@@ -118,6 +130,7 @@ struct lat_options {
      * line and under way. Not for cancelled ones. May be NULL. Must not call the lattice. */
     void (*observe)(void *arg, const char *operation, const struct err *err, int64_t waited_ms,
                     int64_t took_ms);
+    void (*store_changed)(void *arg);                    /* lat_store() changed; may be NULL */
     void *arg;
 };
 int lat_open(struct loop *l, const struct lat_options *options, struct lattice **ret, struct err **err);
@@ -132,6 +145,20 @@ int64_t lat_rtt_us(const struct lattice *lat); /* last measured, -1 unknown; mea
 const char *lat_driver_name(const struct lattice *lat);
 uint64_t lat_requests(const struct lattice *lat); /* NATS requests sent since the start */
 uint64_t lat_dropped(const struct lattice *lat);  /* NATS messages that came faster than they were read */
+
+/* The store without which hosts can start nothing (JetStream). */
+enum lat_store {
+    LAT_STORE_UNKNOWN, /* it cannot be asked (permissions) */
+    LAT_STORE_UP,
+    LAT_STORE_DOWN,   /* nothing may be stopped, moved or started */
+    LAT_STORE_ASKING, /* a host was just lost: whether the store is lost with it is known in a moment */
+};
+enum lat_store lat_store(const struct lattice *lat);
+/* Why it is down or unknown, "" if nothing is the matter; valid until the next turn. */
+const char *lat_store_reason(const struct lattice *lat);
+/* Whether what the hosts hear was looked at within the last age_ms (or cannot be). If not, a look begins now.
+ */
+bool lat_hearing_fresh(struct lattice *lat, int64_t age_ms);
 
 /* Hosts by id, in order of discovery; valid until the next turn. it.value is a struct lat_host *. */
 const struct lat_host *lat_host_get(const struct lattice *lat, const char *id);

@@ -50,10 +50,16 @@ void place_filter(const struct place_host *h, const struct model_placement *rule
             return;
         }
     }
-    if (h->cordoned)
+    if (h->restarting) {
+        ret->reason = PLACE_RESTARTING;
+        ret->keeps = false;
+    } else if (h->cordoned) {
         ret->reason = PLACE_CORDONED;
-    else if (!h->ready)
+    } else if (!h->ready) {
         ret->reason = PLACE_NOT_READY;
-    else if (h->backoff)
+    } else if (h->deaf) {
+        ret->reason = PLACE_DEAF;
+    } else if (h->backoff) {
         ret->reason = PLACE_BACKOFF;
+    }
 }

@@ -20,6 +20,8 @@
     X(TAINT, "have a taint that is not tolerated")                                                           \
     X(TOPOLOGY, "lack the topology label")                                                                   \
     X(SKEW, "would break maxSkew")                                                                           \
+    X(DEAF, "no longer see links and configuration")                                                         \
+    X(RESTARTING, "about to be restarted")                                                                   \
     X(FOREIGN, "run the same id for another owner")                                                          \
     X(BACKOFF, "failed to start it and wait for a retry")
 enum place_reason {
@@ -38,6 +40,8 @@ struct place_host {
     bool cordoned;
     bool foreign;     /* runs the id for somebody else: never touched */
     bool backoff;     /* failed lately */
+    bool deaf;        /* takes no new work, what runs there stays */
+    bool restarting;  /* is being emptied */
     uint32_t load;    /* replicas of others there */
     int32_t current;  /* replicas of this workload there now (running or starting) */
     int64_t since_ns; /* when they came; the newest go first */

@@ -23,6 +23,9 @@ struct fixture {
     enum lat_event_kind last_event;
     bool close_in_change, forget_in_change;
     struct buf observed;
+    int store_changes;
+    bool watch_store;
+    enum lat_store store_when_lost;
 };
 
 static void on_connection(void *arg, bool connected, const struct err *err)
@@ -47,6 +50,8 @@ static void on_changed(void *arg, const struct lat_host *h)
     struct fixture *f = arg;
 
     f->changes++;
+    if (f->watch_store && h->state == LAT_HOST_GONE)
+        f->store_when_lost = lat_store(f->lat);
     if (f->forget_in_change && lat_host_dead(h->state))
         lat_host_forget(f->lat, h->id);
     if (f->close_in_change)
@@ -70,6 +75,13 @@ static void on_observed(void *arg, const char *operation, const struct err *err,
              (long long)waited_ms, (long long)took_ms);
 }
 
+static void on_store(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->store_changes++;
+}
+
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
@@ -84,6 +96,7 @@ static int setup(void **state)
                                                     .host_changed = on_changed,
                                                     .event = on_event,
                                                     .observe = on_observed,
+                                                    .store_changed = on_store,
                                                     .arg = f},
                               &f->lat, NULL),
                      0);
@@ -714,6 +727,85 @@ static void test_close_with_everything_under_way(void **state)
     assert_false(l.done);
 }
 
+static enum lat_hearing hearing_of(struct fixture *f, const char *id)
+{
+    return lat_host_get(f->lat, id)->hearing;
+}
+
+static void test_deaf_host(void **state)
+{
+    struct fixture *f = *state;
+
+    loop_advance(f->loop, 6000);
+    assert_int_equal(hearing_of(f, "NA"), LAT_HEARS);
+    assert_int_equal(lat_store(f->lat), LAT_STORE_UP);
+    lat_mem_host_deaf(f->mem, "NA");
+    loop_advance(f->loop, 6000);
+    assert_int_equal(hearing_of(f, "NA"), LAT_DOUBTFUL); /* it may make a new watch */
+    loop_advance(f->loop, 6000);
+    assert_int_equal(hearing_of(f, "NA"), LAT_DOUBTFUL);
+    loop_advance(f->loop, 8000);
+    assert_int_equal(hearing_of(f, "NA"), LAT_DEAF);
+    assert_int_equal(hearing_of(f, "NB"), LAT_HEARS);
+    assert_int_equal(state_of(f, "NA"), LAT_HOST_READY); /* it serves as before */
+    /* A restart mends it. */
+    lat_mem_host_add(f->mem, "NA", NULL);
+    loop_advance(f->loop, 6000);
+    assert_int_equal(hearing_of(f, "NA"), LAT_HEARS);
+}
+
+static void test_store_away(void **state)
+{
+    struct fixture *f = *state;
+
+    loop_advance(f->loop, 6000);
+    lat_mem_store_down(f->mem, true);
+    lat_mem_host_deaf(f->mem, "NA");
+    loop_advance(f->loop, 6000);
+    assert_int_equal(lat_store(f->lat), LAT_STORE_DOWN);
+    assert_string_equal(lat_store_reason(f->lat), "the store is away");
+    assert_int_equal(f->store_changes, 2); /* up at first, then down */
+    /* Nobody can watch what is away: nobody is called deaf for it. */
+    loop_advance(f->loop, 60000);
+    assert_int_equal(hearing_of(f, "NA"), LAT_HEARS);
+    lat_mem_store_down(f->mem, false);
+    loop_advance(f->loop, 2000);
+    assert_int_equal(lat_store(f->lat), LAT_STORE_UP);
+    assert_int_equal(hearing_of(f, "NA"), LAT_DOUBTFUL);
+    loop_advance(f->loop, 20000);
+    assert_int_equal(hearing_of(f, "NA"), LAT_DEAF);
+}
+
+/* A host and the store may be lost together (the way to both is cut): that is asked before anything is moved.
+ */
+static void test_store_is_asked_when_a_host_is_lost(void **state)
+{
+    struct fixture *f = *state;
+
+    loop_advance(f->loop, 6000);
+    lat_mem_store_down(f->mem, true);
+    lat_mem_host_fault(f->mem, "NB", LAT_MEM_KILLED);
+    f->watch_store = true;
+    loop_advance(f->loop, 1500);
+    assert_int_equal(state_of(f, "NB"), LAT_HOST_GONE);
+    assert_int_equal(f->store_when_lost, LAT_STORE_ASKING);
+    assert_int_equal(lat_store(f->lat), LAT_STORE_DOWN);
+}
+
+static void test_hearing_fresh(void **state)
+{
+    struct fixture *f = *state;
+
+    loop_advance(f->loop, 6000);
+    uint64_t before = lat_mem_calls(f->mem, "hearing");
+    assert_false(lat_hearing_fresh(f->lat, 100));
+    loop_advance(f->loop, 10);
+    assert_int_equal(lat_mem_calls(f->mem, "hearing"), before + 1);
+    assert_true(lat_hearing_fresh(f->lat, 100));
+    loop_advance(f->loop, 1000);
+    assert_false(lat_hearing_fresh(f->lat, 100));
+}
+
 int main(void)
 {
 #define TWO(fn)  cmocka_unit_test_setup_teardown(fn, setup_two, teardown)
@@ -744,6 +836,10 @@ int main(void)
         TWO(test_providers_and_configs),
         TWO(test_links),
         TWO(test_forget),
+        TWO(test_deaf_host),
+        TWO(test_store_away),
+        TWO(test_store_is_asked_when_a_host_is_lost),
+        TWO(test_hearing_fresh),
         TWO(test_close_in_callback),
         TWO(test_close_with_everything_under_way),
     };

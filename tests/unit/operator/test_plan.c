@@ -340,6 +340,15 @@ static void test_links(void **state)
     assert_true(t->plan.complete);
 
     present.source_config = other;
+    t->v.hearing_fresh = false;
+    assert_string_equal(plan_text(t), "");
+    assert_true(t->plan.again_ms > 0);
+    t->v.hearing_fresh = true;
+    t->v.links_held = "h1"; /* deaf: it would lose the link and not get the new one */
+    assert_string_equal(plan_text(t), "");
+    assert_true(t->plan.links_held);
+    assert_false(t->plan.links_ready);
+    t->v.links_held = NULL;
     assert_string_equal(plan_text(t), "link-replace");
     t->link.foreign = true;
     assert_string_equal(plan_text(t), "");
@@ -413,6 +422,51 @@ static void test_invalid_spec_touches_nothing(void **state)
     assert_int_equal(t->plan.ready, 1);
 }
 
+/* Its store is away: everything is counted, nothing is done. */
+static void test_held(void **state)
+{
+    struct world *t = *state;
+
+    t->v.lattice = VIEW_LATTICE_HELD;
+    t->w.replicas = 2;
+    runs(t, 0, 1, "old");
+    assert_string_equal(plan_text(t), "");
+    assert_int_equal(t->plan.running, 1);
+    assert_false(t->plan.complete);
+    t->w.replicas = 1;
+    runs(t, 0, 1, "new");
+    assert_string_equal(plan_text(t), "");
+    assert_true(t->plan.complete);
+    t->w.meta.deleted_ns = t->v.now_ns;
+    assert_string_equal(plan_text(t), "");
+}
+
+static void test_deaf_hosts(void **state)
+{
+    struct world *t = *state;
+
+    /* No new work, and what runs stays. */
+    t->hosts[0].deaf = true;
+    assert_string_equal(plan_text(t), "set h1 1 start");
+    runs(t, 0, 1, "new");
+    assert_string_equal(plan_text(t), "");
+    assert_true(t->plan.complete);
+
+    /* Emptied for its restart: elsewhere first, then away from here. */
+    t->hosts[0].restarting = true;
+    assert_string_equal(plan_text(t), "set h1 1 start");
+    runs(t, 1, 1, "new");
+    assert_string_equal(plan_text(t), "stop h0");
+    t->hosts[1].running = false;
+
+    /* All are deaf: better there than nowhere, but only for what must leave. */
+    t->hosts[1].deaf = true;
+    assert_string_equal(plan_text(t), "set h1 1 start");
+    t->hosts[0].running = false;
+    assert_string_equal(plan_text(t), "");
+    assert_int_equal(t->plan.place.missing, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -431,6 +485,8 @@ int main(void)
         TEST(test_config_before_start),
         TEST(test_login_before_start),
         TEST(test_links),
+        TEST(test_held),
+        TEST(test_deaf_hosts),
         TEST(test_delete),
         TEST(test_delete_without_a_lattice),
         TEST(test_providers),

@@ -12,10 +12,10 @@ PREFIXES = {
     "model": ["model_"],
     "place": ["place_", "spread_"],
     "kube": ["kube_", "kubeconfig_"],
-    "lattice": ["lat_", "bus_", "wire_v1_", "wire_v2_"],
+    "lattice": ["lat_", "bus_", "wire_v1_", "wire_v2_", "js_", "store_v1_"],
     "print": ["print_"],
     "tail": ["tail_"],
-    "operator": ["op_", "rec_", "plan_", "exec_", "status_", "view_", "unit_", "registry_", "links_", "sources_", "sweep_", "table_", "tally_"],
+    "operator": ["op_", "rec_", "plan_", "exec_", "status_", "view_", "unit_", "registry_", "links_", "sources_", "sweep_", "table_", "tally_", "heal_"],
     "dev": ["dev_"],
 }
 

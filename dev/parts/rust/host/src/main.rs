@@ -2,11 +2,13 @@
 //!
 //! stdout carries nothing but the answer to `--gen-seed`, `--help` and `--version`; everything said goes to
 //! stderr. Exit status: 0 after an orderly stop (signal or `host.stop`), 1 when the host could not start or
-//! stop, 2 for a command line it cannot use.
+//! stop, 2 for a command line it cannot use. With `--restart` only a signal ends it once it was ready: it starts
+//! anew as the same process, empty, as a supervisor would start it.
 
 mod options;
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{bail, Context as _};
@@ -21,6 +23,12 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Covers the flush of the last events; with the server gone it would wait for ever.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Between the end of a host and its new start, when it did not end well.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+
+/// Set for a process that was started anew: it goes on trying when it cannot start.
+const RESTARTED_VARIABLE: &str = "WASMCLOUD_HOST_RESTARTED";
 
 /// Frames of asynchronous functions are large in a build that is not fully optimised.
 const STACK_SIZE: usize = 8 << 20;
@@ -67,7 +75,13 @@ impl StopSignals {
     }
 }
 
-async fn run(options: Options) -> anyhow::Result<()> {
+/// Why the host ended in good order.
+enum End {
+    Signal,
+    Lattice,
+}
+
+async fn run(options: Options, ready: &mut bool) -> anyhow::Result<End> {
     let mut signals = StopSignals::new()?;
     let nats = options.nats.clone();
     let lattice = options.lattice.clone();
@@ -85,7 +99,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         },
         name = signals.next() => {
             eprintln!("wasmcloud-host: {name} before the host was ready");
-            return Ok(());
+            return Ok(End::Signal);
         }
     };
     let mut shutdown = Box::pin(shutdown);
@@ -93,15 +107,16 @@ async fn run(options: Options) -> anyhow::Result<()> {
         "wasmcloud-host: ready id={id} lattice={lattice} nats={nats} pid={}",
         std::process::id()
     );
+    *ready = true;
 
-    let deadline = tokio::select! {
+    let (end, deadline) = tokio::select! {
         name = signals.next() => {
             eprintln!("wasmcloud-host: stopping on {name}");
-            None
+            (End::Signal, None)
         }
         stopped = host.stopped() => {
             eprintln!("wasmcloud-host: stopping on request of the lattice, or because a task of the host ended");
-            stopped.context("lost the channel that carries stop requests")?
+            (End::Lattice, stopped.context("lost the channel that carries stop requests")?)
         }
     };
     drop(host);
@@ -111,23 +126,49 @@ async fn run(options: Options) -> anyhow::Result<()> {
             Ok(finished) => finished.context("cannot stop the host in order")?,
             Err(_) => bail!("cannot stop the host in order: its last events were not accepted by {nats} in time"),
         },
-        name = signals.next() => bail!("second {name}: stopped without waiting for the last events"),
+        name = signals.next() => {
+            eprintln!("wasmcloud-host: {name}: stopped without waiting for the last events");
+            return Ok(End::Signal);
+        }
     }
     eprintln!("wasmcloud-host: stopped id={id}");
-    Ok(())
+    Ok(end)
+}
+
+/// Returns only when the program cannot be started again.
+fn start_anew() -> anyhow::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(problem) => return anyhow::Error::new(problem).context("cannot find the program to start anew"),
+    };
+    let problem = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .env(RESTARTED_VARIABLE, "1")
+        .exec();
+    anyhow::Error::new(problem).context("cannot start anew")
 }
 
 fn start(options: Options) -> anyhow::Result<()> {
     init_log(&options)?;
+    let restart = options.restart;
+    let mut ready = std::env::var_os(RESTARTED_VARIABLE).is_some();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_SIZE)
         .build()
         .context("cannot start the thread pool")?;
-    let result = runtime.block_on(run(options));
+    let result = runtime.block_on(run(options, &mut ready));
     // Ends the provider processes, which are killed when their tasks are dropped.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    result
+    match result {
+        Ok(End::Lattice) if restart => Err(start_anew()),
+        Err(problem) if restart && ready => {
+            eprintln!("wasmcloud-host: {problem:#}; starting anew");
+            std::thread::sleep(RESTART_DELAY);
+            Err(start_anew())
+        }
+        other => other.map(|_| ()),
+    }
 }
 
 fn main() -> ExitCode {

@@ -43,6 +43,8 @@ Images:
                               registry that is spoken to over plain HTTP, repeatable
 
 Other:
+  --restart                   start anew, empty, after a stop request of the lattice, as a supervisor would;
+                              only a signal ends the process
   --http-admin ADDRESS:PORT   serve /livez and /readyz there
   --log-level LEVEL           error, warn, info, debug or trace (default: RUST_LOG, else info)
   --gen-seed                  print a new identity as {\"seed\":\"SN...\",\"id\":\"N...\"} and exit
@@ -65,6 +67,8 @@ pub struct Options {
     pub lattice: String,
     /// None: the environment decides.
     pub log_level: Option<Level>,
+    /// A stop request of the lattice starts the host anew.
+    pub restart: bool,
     js_domain: Option<String>,
     key: KeyPair,
     labels: HashMap<String, String>,
@@ -87,6 +91,7 @@ impl Options {
             nats: Url::parse("nats://127.0.0.1:4222").expect("the default is a URL"),
             lattice: "default".into(),
             log_level: None,
+            restart: false,
             js_domain: None,
             key: KeyPair::new_server(),
             labels: HashMap::new(),
@@ -223,6 +228,7 @@ fn set_flag(options: &mut Options, name: &str) -> bool {
         "--http-builtin" => options.http_builtin = true,
         "--allow-file" => options.allow_file = true,
         "--allow-latest" => options.allow_latest = true,
+        "--restart" => options.restart = true,
         _ => return false,
     }
     true
