@@ -62,8 +62,10 @@ struct lat_driver_ops {
                                        lat_driver_done_fn done, void *arg); /* optional */
     /* Who still watches the lattice's store: lat_front_hearing() for each host that is known to or known not
      * to, then done. ERR_UNAVAILABLE or ERR_TIMEOUT: the store does not answer; ERR_UNSUPPORTED: there is
-     * none. A driver may tell of no host when nothing has changed since the last time. */
-    struct lat_driver_op *(*hearing)(struct lat_driver *d, lat_driver_done_fn done, void *arg); /* optional */
+     * none. Unless `anew`, a driver may tell of no host when nothing seems to have changed since the last
+     * time. */
+    struct lat_driver_op *(*hearing)(struct lat_driver *d, bool anew, lat_driver_done_fn done,
+                                     void *arg); /* optional */
     /* The callback will not run any more, and the operation is gone. */
     void (*cancel)(struct lat_driver_op *op);
 };

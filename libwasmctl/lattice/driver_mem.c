@@ -548,7 +548,8 @@ static struct lat_driver_op *mem_registry_put(struct lat_driver *d, const struct
     return op_new(mem_of(d), MEM_CALL, "registry_put", NULL, NULL, 0, done, arg);
 }
 
-static struct lat_driver_op *mem_hearing(struct lat_driver *d, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *mem_hearing(struct lat_driver *d, bool anew _unused_, lat_driver_done_fn done,
+                                         void *arg)
 {
     return op_new(mem_of(d), MEM_HEARING, "hearing", NULL, NULL, 0, done, arg);
 }

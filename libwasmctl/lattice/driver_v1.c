@@ -742,11 +742,11 @@ static void on_checked(void *arg, const struct err *err)
     op_done(op, err ? err_copy(err) : NULL);
 }
 
-static struct lat_driver_op *v1_hearing(struct lat_driver *d, lat_driver_done_fn done, void *arg)
+static struct lat_driver_op *v1_hearing(struct lat_driver *d, bool anew, lat_driver_done_fn done, void *arg)
 {
     struct lat_driver_op *op = op_new(d, NULL, NULL, done, arg);
 
-    op->check = store_v1_check(d->store, on_checked, op);
+    op->check = store_v1_check(d->store, anew, on_checked, op);
     return op;
 }
 

@@ -87,6 +87,7 @@ static void on_checked(void *arg, const struct err *err)
             set_store(lat, LAT_STORE_UNKNOWN, err);
         xstr_replace(&lat->store_why, err_text(err));
     } else {
+        lat->heard_ms = 0;
         set_store(lat, LAT_STORE_DOWN, err);
         again = CHECK_DOWN_MS;
     }
@@ -101,7 +102,7 @@ static void check_now(void *arg)
         return;
     loop_timer_stop(lat->hearing_timer);
     lat->hearing_sent_ms = loop_now_ms(lat->loop);
-    lat->hearing = lat->ops->hearing(lat->driver, on_checked, lat);
+    lat->hearing = lat->ops->hearing(lat->driver, !lat->heard_ms, on_checked, lat);
 }
 
 void lat_hearing_connected(struct lattice *lat)

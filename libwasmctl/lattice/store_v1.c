@@ -35,7 +35,7 @@ struct store_v1_check {
     uint64_t consumers, offset;
     int pages, absent;
     char *looking_for; /* host id */
-    bool found;
+    bool found, anew;
 };
 
 static void free_strv(void *p)
@@ -158,7 +158,7 @@ static void tell(struct store_v1_check *c)
 
     for (struct map_iter it = {0}; lat_host_next(s->front, &it);) {
         const struct lat_host *h = it.value;
-        if (!lat_host_alive(h->state))
+        if (lat_host_dead(h->state))
             continue;
         if (is_bound(c, h->id))
             lat_front_hearing(s->front, h->id, true);
@@ -179,7 +179,7 @@ static void look_for_next(struct store_v1_check *c)
     for (struct map_iter it = {0};
          map_len(c->bound) && c->absent < ABSENT_MOST && lat_host_next(s->front, &it);) {
         const struct lat_host *h = it.value;
-        if (!lat_host_alive(h->state) || is_bound(c, h->id) || map_has(c->asked, h->id))
+        if (lat_host_dead(h->state) || is_bound(c, h->id) || map_has(c->asked, h->id))
             continue;
         map_set(c->asked, h->id, NULL);
         xstr_replace(&c->looking_for, h->id);
@@ -233,7 +233,7 @@ static bool all_hear(const struct lattice *front)
 {
     for (struct map_iter it = {0}; lat_host_next(front, &it);) {
         const struct lat_host *h = it.value;
-        if (lat_host_alive(h->state) && h->hearing != LAT_HEARS)
+        if (!lat_host_dead(h->state) && h->hearing != LAT_HEARS)
             return false;
     }
     return true;
@@ -254,19 +254,19 @@ static void on_info(void *arg, const struct bus_message *m, const struct err *er
         finish(c, e);
         return;
     }
-    bool listed = s->listed_ms && loop_now_ms(s->loop) - s->listed_ms < LIST_EVERY_MS;
+    bool listed = !c->anew && s->listed_ms && loop_now_ms(s->loop) - s->listed_ms < LIST_EVERY_MS;
     if (listed && c->consumers == s->consumers && all_hear(s->front))
         finish(c, NULL);
     else
         list_page(c);
 }
 
-struct store_v1_check *store_v1_check(struct store_v1 *s, lat_driver_done_fn done, void *arg)
+struct store_v1_check *store_v1_check(struct store_v1 *s, bool anew, lat_driver_done_fn done, void *arg)
 {
     struct store_v1_check *c = xcalloc(1, sizeof(*c));
 
     *c = (struct store_v1_check){
-        .s = s, .done = done, .arg = arg, .bound = map_new(NULL), .asked = map_new(NULL)};
+        .s = s, .anew = anew, .done = done, .arg = arg, .bound = map_new(NULL), .asked = map_new(NULL)};
     c->req = bus_request(s->bus, s->info_subject, NULL, 0, API_TIMEOUT_MS, on_info, c);
     return c;
 }

@@ -24,7 +24,7 @@ struct store_v1 *store_v1_new(struct lattice *front, struct loop *l, struct bus 
 void store_v1_free(struct store_v1 *s);
 
 /* See the slot `hearing` of struct lat_driver_ops. done frees nothing; the check is gone after it. */
-struct store_v1_check *store_v1_check(struct store_v1 *s, lat_driver_done_fn done, void *arg);
+struct store_v1_check *store_v1_check(struct store_v1 *s, bool anew, lat_driver_done_fn done, void *arg);
 void store_v1_cancel(struct store_v1_check *c); /* NULL is fine */
 
 #endif

@@ -22,6 +22,31 @@ static void test_registry_of(void **state _unused_)
     assert_null(registry_of("wasmcloud+builtin://http-server"));
 }
 
+static void test_mirrored(void **state _unused_)
+{
+    static const char *const rows[][2] = {
+        {"a.example/team/x:1", "mirror.example/copy/x:1"},
+        {"oci://a.example/team/x:1", "oci://mirror.example/copy/x:1"},
+        {"a.example/team:1", "mirror.example/copy:1"},
+        {"a.example/teams/x:1", "b.example/teams/x:1"}, /* only the shorter prefix ends at a part */
+        {"a.example/team/deep/x@sha256:00", "deep.example/x@sha256:00"},
+        {"c.example/x:1", "c.example/x:1"},
+        {"file:///a.example/team/x.wasm", "file:///a.example/team/x.wasm"},
+        {"wasmcloud+builtin://http-server", "wasmcloud+builtin://http-server"},
+    };
+    _cleanup_map_ struct map *mirrors = map_new(NULL);
+
+    map_set(mirrors, "a.example", (char *)"b.example");
+    map_set(mirrors, "a.example/team", (char *)"mirror.example/copy/");
+    map_set(mirrors, "a.example/team/deep/", (char *)"deep.example");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        _cleanup_free_ char *image = registry_mirrored(rows[i][0], mirrors);
+        assert_string_equal(image, rows[i][1]);
+    }
+    _cleanup_free_ char *same = registry_mirrored("a.example/x:1", NULL);
+    assert_string_equal(same, "a.example/x:1");
+}
+
 static void test_find(void **state _unused_)
 {
     static const char config[] =
@@ -54,6 +79,11 @@ static void test_find(void **state _unused_)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_registry_of), cmocka_unit_test(test_find)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_registry_of),
+        cmocka_unit_test(test_mirrored),
+        cmocka_unit_test(test_find),
+    };
+
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
