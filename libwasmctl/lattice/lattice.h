@@ -130,7 +130,7 @@ struct lat_options {
      * line and under way. Not for cancelled ones. May be NULL. Must not call the lattice. */
     void (*observe)(void *arg, const char *operation, const struct err *err, int64_t waited_ms,
                     int64_t took_ms);
-    void (*store_changed)(void *arg);                    /* lat_store() changed; may be NULL */
+    void (*store_changed)(void *arg); /* lat_store() changed; may be NULL */
     void *arg;
 };
 int lat_open(struct loop *l, const struct lat_options *options, struct lattice **ret, struct err **err);
