@@ -18,7 +18,7 @@
  * lost one), gives up after repeated authorization errors and does not tell why an attempt failed.
  */
 enum {
-    PING_INTERVAL_MS = 5000,
+    PING_INTERVAL_MS = 2000,
     PINGS_OUT_MAX = 2,
     CONNECT_TIMEOUT_MS = 2000,
     WRITE_TIMEOUT_MS = 5000,
