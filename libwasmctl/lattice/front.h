@@ -49,6 +49,8 @@ struct lattice {
     bool connected, discovered, synced_due;
     int64_t connected_ms, rtt_us;
     int64_t heard_from_ms; /* silence is counted from here at the earliest */
+    int64_t bus_heard_ms;  /* anything came over the bus */
+    bool bus_asked;        /* for a sign of life */
     struct lat_driver_op *discover;
     struct loop_timer *rediscover, *sync_check, *rtt_timer;
     struct loop_defer *flush;

@@ -10,6 +10,9 @@
  * After a (re)connect nothing is judged until the picture is complete: every host known before has answered
  * or has had RETURN_GRACE_MS to come back (after a restart of the NATS server hosts reconnect seconds later
  * than we do), and every newly found one has answered or missed a probe.
+ *
+ * Silence counts only while the bus itself is known to live: a server that hangs, or a network that swallows
+ * what is sent to it, silences every host at once, seconds before the connection is given up.
  */
 enum {
     DISCOVER_WINDOW_MS = 1000,
@@ -22,6 +25,7 @@ enum {
     PROBE_TIMEOUT_MIN_MS = 100,
     PROBE_BACKOFF_SILENT_MS = 2000, /* an unreachable host may come back any moment */
     PROBE_BACKOFF_DEAD_MS = 5000,
+    BUS_SLACK_MS = 500,
     STALL_MS = 1000, /* our own loop was late by this: what was missed meanwhile is not the host's fault */
 };
 
@@ -52,6 +56,42 @@ static int64_t silence(const struct lat_row *row)
     return loop_now_ms(lat->loop) - from;
 }
 
+static int64_t probe_timeout_most(const struct lattice *lat)
+{
+    const struct lat_options *o = &lat->options;
+
+    return o->unreachable_after_ms / 3 > o->probe_interval_ms ? o->unreachable_after_ms / 3
+                                                              : o->probe_interval_ms;
+}
+
+/* Longer than between two signs of the bus while it lives: a probe is answered, or the bus asked when it is
+ * not. */
+static int64_t bus_gap_ms(const struct lattice *lat)
+{
+    return lat->options.probe_interval_ms + probe_timeout_most(lat) + BUS_SLACK_MS;
+}
+
+/* Something came over the bus. If it was silent for long, no host is to blame for its own silence. */
+static void bus_heard(struct lattice *lat)
+{
+    int64_t now = loop_now_ms(lat->loop);
+
+    if (lat->bus && now - lat->bus_heard_ms > bus_gap_ms(lat))
+        lat->heard_from_ms = now;
+    lat->bus_heard_ms = now;
+}
+
+/* It has brought something after this host was asked. */
+static bool bus_lives(const struct lat_row *row)
+{
+    return !row->lat->bus || row->lat->bus_heard_ms > row->probe_sent_ms;
+}
+
+static bool is_silent(const struct lat_row *row)
+{
+    return row->missed >= 2 && silence(row) >= row->lat->options.unreachable_after_ms;
+}
+
 /* Judges a host that did not answer. */
 static void judge(struct lat_row *row)
 {
@@ -64,10 +104,33 @@ static void judge(struct lat_row *row)
         set_state(row, LAT_HOST_GONE);
     else if (lat_queue_busy(&row->ops))
         set_state(row, LAT_HOST_BUSY);
-    else if (row->missed >= 2 && silence(row) >= lat->options.unreachable_after_ms)
+    else if (is_silent(row) && bus_lives(row))
         set_state(row, LAT_HOST_UNREACHABLE);
     else
         set_state(row, LAT_HOST_SUSPECT);
+}
+
+static void on_bus_answered(void *arg, int64_t us)
+{
+    struct lattice *lat = arg;
+
+    lat->bus_asked = false;
+    if (us < 0 || lat->phase == LAT_DOWN)
+        return;
+    bus_heard(lat);
+    for (struct map_iter it = {0}; map_next(lat->hosts, &it);) {
+        struct lat_row *row = it.value;
+        if (row->host.state == LAT_HOST_SUSPECT && is_silent(row))
+            judge(row);
+    }
+}
+
+static void ask_bus(struct lattice *lat)
+{
+    if (!lat->bus || lat->bus_asked)
+        return;
+    lat->bus_asked = true;
+    bus_rtt(lat->bus, on_bus_answered, lat);
 }
 
 /* Probes */
@@ -109,6 +172,7 @@ static void on_silent(struct lat_row *row)
     row->missed++;
     row->nobody = false;
     judge(row);
+    ask_bus(lat);
     /* A host that has only just shown itself is not waited for; one that was here before may still be
      * reconnecting. */
     if (!row->host.has_inventory)
@@ -122,6 +186,7 @@ static void on_nobody(struct lat_row *row)
     struct lattice *lat = row->lat;
     bool confirmed = row->nobody;
 
+    bus_heard(lat);
     row->nobody = true;
     row->missed++;
     if (!confirmed) {
@@ -162,12 +227,10 @@ static void on_probed(void *arg, const struct err *err)
 
 static int64_t probe_timeout(const struct lat_row *row)
 {
-    const struct lat_options *o = &row->lat->options;
-    int64_t ms = o->unreachable_after_ms / 3 > o->probe_interval_ms ? o->unreachable_after_ms / 3
-                                                                    : o->probe_interval_ms;
+    int64_t ms = probe_timeout_most(row->lat);
 
     /* So that the verdict falls when it is due, not one probe later. */
-    int64_t left = o->unreachable_after_ms - silence(row);
+    int64_t left = row->lat->options.unreachable_after_ms - silence(row);
     if (row->missed && left > 0 && left < ms)
         ms = left;
     return ms < PROBE_TIMEOUT_MIN_MS ? PROBE_TIMEOUT_MIN_MS : ms;
@@ -205,6 +268,7 @@ void lat_health_seen(struct lat_row *row, bool fresh)
     struct lattice *lat = row->lat;
     enum lat_host_state s = row->host.state;
 
+    bus_heard(lat);
     row->host.last_seen_ms = loop_now_ms(lat->loop);
     row->missed = 0;
     row->nobody = false;
@@ -224,6 +288,7 @@ void lat_health_inventory(struct lat_row *row)
 {
     struct lattice *lat = row->lat;
 
+    bus_heard(lat);
     row->host.last_seen_ms = loop_now_ms(lat->loop);
     row->missed = 0;
     row->nobody = false;
@@ -356,7 +421,7 @@ void lat_health_connected(struct lattice *lat)
         lat->rtt_timer = loop_timer_new(lat->loop, measure_rtt, lat);
     }
     lat->phase = LAT_SYNCING;
-    lat->connected_ms = lat->heard_from_ms = loop_now_ms(lat->loop);
+    lat->connected_ms = lat->heard_from_ms = lat->bus_heard_ms = loop_now_ms(lat->loop);
     lat->discovered = false;
     for (struct map_iter it = {0}; map_next(lat->hosts, &it);) {
         struct lat_row *row = it.value;

@@ -26,7 +26,7 @@ struct host {
     char image[64];
     uint32_t count;
     char provider[64];
-    bool mute_events, double_events, mute_scale, mute_provider, rubbish_inventory, foreign_first;
+    bool mute_events, double_events, mute_scale, mute_provider, rubbish_inventory, foreign_first, frozen;
     const char *fail;   /* text of component_scale_failed / provider_start_failed */
     const char *refuse; /* text of an answer with success false */
     int gets, scales, bad_refs;
@@ -38,7 +38,7 @@ struct fixture {
     struct nats_proc nats;
     struct lattice *lat;
     struct host host;
-    bool synced, ready, lost;
+    bool synced, ready, lost, ever_lost;
 };
 
 static void on_host_state(void *arg, bool connected, const struct err *err)
@@ -91,8 +91,12 @@ static void answer(struct host *h, const struct bus_message *m, const char *resp
 
 static void on_ping(void *arg, const struct bus_message *m)
 {
-    answer(arg, m,
-           "{\"id\":\"" HOST "\",\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":5}");
+    const struct host *h = arg;
+
+    if (!h->frozen)
+        answer(
+            arg, m,
+            "{\"id\":\"" HOST "\",\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":5}");
 }
 
 static void on_get(void *arg, const struct bus_message *m)
@@ -113,7 +117,8 @@ static void on_get(void *arg, const struct bus_message *m)
                                           h->rubbish_inventory ? "no host" : HOST, component, provider);
 
     h->gets++;
-    answer(h, m, text);
+    if (!h->frozen)
+        answer(h, m, text);
 }
 
 static void on_scale(void *arg, const struct bus_message *m)
@@ -243,6 +248,7 @@ static void on_changed(void *arg, const struct lat_host *h)
 
     f->ready = h->state == LAT_HOST_READY;
     f->lost = lat_host_dead(h->state);
+    f->ever_lost = f->ever_lost || f->lost;
 }
 
 static int setup(void **state)
@@ -420,6 +426,31 @@ static void test_unreadable_inventory_is_not_death(void **state)
     assert_int_equal(set(f, "one", 1, &o), 0);
 }
 
+/* A server that hangs silences every host: none of them is lost for it. */
+static void test_silent_bus_judges_nobody(void **state)
+{
+    struct fixture *f = *state;
+    bool suspected = false;
+
+    nats_proc_signal(&f->nats, SIGSTOP);
+    for (int64_t end = loop_now_ms(f->loop) + 2500; loop_now_ms(f->loop) < end;) {
+        loop_turn(f->loop, true);
+        const struct lat_host *h = lat_host_get(f->lat, HOST);
+        suspected = suspected || h->state == LAT_HOST_SUSPECT;
+        assert_false(lat_host_dead(h->state));
+    }
+    assert_true(suspected);
+    nats_proc_signal(&f->nats, SIGCONT);
+    assert_true(nats_proc_until(f->loop, &f->ready));
+    assert_false(f->ever_lost);
+    /* A host that is silent while the bus lives is lost as ever. */
+    f->host.frozen = true;
+    assert_true(nats_proc_until(f->loop, &f->lost));
+    assert_int_equal(lat_host_get(f->lat, HOST)->state, LAT_HOST_UNREACHABLE);
+    f->host.frozen = false;
+    assert_true(nats_proc_until(f->loop, &f->ready));
+}
+
 static int provider(struct fixture *f, const char *image, struct outcome *o)
 {
     memset(o, 0, sizeof(*o));
@@ -578,6 +609,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unreadable_inventory_is_not_death, setup, teardown),
         cmocka_unit_test_setup_teardown(test_providers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_configs_and_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_silent_bus_judges_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_dies_in_the_middle, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rubbish_on_the_event_subject, setup, teardown),
