@@ -165,6 +165,43 @@ def chaos_zone_lost():
 
 # The bus
 
+def silent(child, seconds):
+    """The operator or the bus hangs (SIGSTOP) for so long: no host is judged by what was not heard meanwhile, so nothing is started, moved or
+    stopped."""
+    with Pool("silent", {}, {}) as pool:
+        apply(actor("silent", replicas=2, placement=pool.selector()))
+        wait_ready("silent")
+        watch = OperatorWatch()
+        since = {p["host"]: p["since"] for p in get("wasmactor", "silent")["status"]["placements"]}
+        pid = Env.get().child(child)["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            while time.monotonic() < began + seconds:
+                states = {p["state"] for p in get("wasmactor", "silent")["status"]["placements"]}
+                expect(states == {"Running"}, f"a hanging {child} made placements {states}")
+                time.sleep(0.2)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        returned = time.monotonic()
+        # The hosts answer again: whoever would be taken for dead was judged by now.
+        wait_for("hosts are heard again", lambda: all(h.ready() for h in pool.hosts)
+                 and condition(get("lattice", "default"), "Connected")["status"] == "True")
+        wait_ready("silent")
+        print(f"{child} hung for {seconds:.0f} s: nothing was touched, all known {time.monotonic() - returned:.2f} s later")
+        acts = [l for l in watch.lines() if any(word in l for word in (" start ", " stop ", " stopped "))]
+        expect(acts == [], "the operator acted:\n" + "\n".join(acts))
+        expect({p["host"]: p["since"] for p in get("wasmactor", "silent")["status"]["placements"]} == since, "placements changed")
+        remove("silent")
+        watch.close()
+
+
+@test
+def chaos_silence():
+    silent("nats", 5)
+    silent("operator", 5)
+
+
 def bus_down(seconds):
     """The NATS server is away for so long; seconds from its return to the full truth."""
     port = free_port()
@@ -386,9 +423,9 @@ def chaos_rollout_under_load():
 @test
 def chaos_drain_under_load():
     port = free_port()
-    with Pool("drain", {"role": "entrance"}, {"role": "actor"}, {"role": "actor"}, {"role": "actor"}) as pool:
+    with Pool("drain", {"role": "entrance"}, {"role": "actor"}, {"role": "actor"}) as pool:
         watch = OperatorWatch()
-        http_pair_in(pool, "drain", port, replicas=2)
+        http_pair_in(pool, "drain", port)
         with Load(port, 200, timeout=5) as load:
             load.run_until(4)
             calm = load.finish()
