@@ -34,6 +34,7 @@ struct plan {
     struct place_plan place;                  /* of view->hosts; wanted is NULL when no placement was made */
     int32_t desired, running, ready, updated; /* replicas */
     bool links_ready, configs_ready;
+    int32_t surge;                   /* replicas in excess that have a host: the update waits for them */
     bool links_held;                 /* a link is to be replaced, but a host would miss the new one */
     bool complete;                   /* everything is as the spec says */
     const char *failed_host, *error; /* of the newest failed start, NULL if none */

@@ -5,7 +5,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { LINK_LOOK_MS = 200 };
+enum {
+    LINK_LOOK_MS = 200,
+    FAILED_MOST = 2, /* after so many failing hosts it is the revision's fault */
+};
 
 /* A deletion waits so long for a lattice that does not answer; afterwards the sweep finishes it when the
  * lattice is back. */
@@ -159,6 +162,51 @@ static void plan_links(const struct view *v, struct plan *p)
         act(p, (struct plan_action){.kind = PLAN_LINK_DEL, .index = i});
 }
 
+/* Updates */
+
+static bool has_failed_here(const struct view *v, const struct view_host *h)
+{
+    return h->memory && h->memory->failures && streq_null(h->memory->failed_revision, v->revision);
+}
+
+/* Hosts on which this revision could not be started and is to be tried again. */
+static size_t count_failed(const struct view *v)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->nhosts; i++)
+        n += has_failed_here(v, &v->hosts[i]) && !v->hosts[i].cordoned && !v->hosts[i].restarting;
+    return n;
+}
+
+static int32_t share(int32_t percent, int32_t abs, int32_t of, bool up)
+{
+    return percent < 0 ? abs : (of * percent + (up ? 99 : 0)) / 100;
+}
+
+/* How many replicas are to run in excess just now: while some run another revision, so that the new one
+ * serves on another host before the old one is touched. */
+static int32_t surge_wanted(const struct view *v)
+{
+    const struct model_workload *w = v->w;
+    int32_t outdated = 0, running = 0;
+
+    if (w->paused || w->recreate || w->placement.daemon)
+        return 0;
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        int32_t n = plan_running_on(v, h);
+        running += n;
+        if (n && !is_current(v, h))
+            outdated += n;
+    }
+    /* Without enough that run, what is missing is started first. */
+    if (!outdated || running < w->replicas)
+        return 0;
+    int32_t most = share(w->max_surge_percent, w->max_surge_abs, w->replicas, true);
+    return most < outdated ? most : outdated;
+}
+
 /* Placement */
 
 /* Deaf hosts take no new work, unless a host is being emptied for its restart and there are no others: what
@@ -176,10 +224,23 @@ static bool must_go_to_the_deaf(const struct view *v)
     return leaves;
 }
 
+/* What is in excess need not find a host; where it did, the update waits for it. */
+static void note_surge(const struct view *v, struct plan *p, int32_t surge)
+{
+    p->place.missing = p->place.missing > surge ? p->place.missing - surge : 0;
+    if (!p->place.missing)
+        xstr_replace(&p->place.summary, NULL);
+    if (p->place.placed > v->w->replicas) {
+        p->surge = p->place.placed - v->w->replicas;
+        p->place.placed = v->w->replicas;
+    }
+}
+
 static void make_placement(const struct view *v, struct plan *p)
 {
     _cleanup_free_ struct place_host *hosts = xcalloc(v->nhosts, sizeof(*hosts));
     bool evacuates = must_go_to_the_deaf(v);
+    int32_t surge = surge_wanted(v);
 
     for (size_t i = 0; i < v->nhosts; i++) {
         const struct view_host *h = &v->hosts[i];
@@ -195,6 +256,7 @@ static void make_placement(const struct view *v, struct plan *p)
             .backoff = in_backoff(v, h),
             .deaf = h->deaf && !evacuates,
             .restarting = h->restarting,
+            .updating = surge && h->running && h->ours && !is_current(v, h),
             .load = h->load,
             .current = plan_running_on(v, h),
             .since_ns = before ? before->since_ns : v->now_ns,
@@ -209,10 +271,12 @@ static void make_placement(const struct view *v, struct plan *p)
         .hosts = hosts,
         .nhosts = v->nhosts,
         .rules = &v->w->placement,
-        .replicas = v->w->replicas,
+        .replicas = v->w->replicas + surge,
         .single = v->w->kind == MODEL_PROVIDER,
     };
     place_plan_make(&in, &p->place);
+    if (surge)
+        note_surge(v, p, surge);
     /* A host that failed is asked again in its time, even when the others seem to do without it. */
     for (size_t i = 0; i < v->nhosts; i++)
         if (hosts[i].backoff)
@@ -237,17 +301,19 @@ static void count_replicas(const struct view *v, struct plan *p)
     }
 }
 
-/* How many replicas may be down at once: at least one, or nothing would ever move. */
+/* How many replicas may be down at once. Without a host for one in excess at least one may, or nothing would
+ * ever move. */
 static int32_t unavailable_budget(const struct view *v, const struct plan *p)
 {
-    int32_t most = v->w->max_unavailable_percent >= 0 ? p->desired * v->w->max_unavailable_percent / 100
-                                                      : v->w->max_unavailable_abs;
+    int32_t most = share(v->w->max_unavailable_percent, v->w->max_unavailable_abs, p->desired, false);
 
-    return most > 0 ? most : 1;
+    return most > 0 || p->surge ? most : 1;
 }
 
 static void plan_starts(const struct view *v, struct plan *p)
 {
+    size_t failed = count_failed(v);
+
     for (size_t i = 0; i < v->nhosts; i++) {
         const struct view_host *h = &v->hosts[i];
         int32_t want = p->place.wanted[i], have = plan_running_on(v, h);
@@ -262,20 +328,30 @@ static void plan_starts(const struct view *v, struct plan *p)
             again_in(p, h->memory->retry_ms - v->now_ms);
             continue;
         }
+        /* What serves elsewhere is not risked for a revision that two hosts could not start. */
+        if (!have && p->surge && failed >= FAILED_MOST && !has_failed_here(v, h))
+            continue;
         act(p, (struct plan_action){
                    .kind = PLAN_SET, .host = h->id, .replicas = want, .why = have ? "scale" : "start"});
     }
 }
 
-/* A host on which this revision has failed: it alone is tried again, the others keep what serves. */
+/* A host on which this revision has failed while another one serves there: it alone is tried again, the
+ * others keep what serves. */
 static const struct view_host *failed_update(const struct view *v)
 {
-    for (size_t i = 0; i < v->nhosts; i++) {
-        const struct unit_host *m = v->hosts[i].memory;
-        if (m && m->failures && streq_null(m->failed_revision, v->revision) && v->hosts[i].running)
+    for (size_t i = 0; i < v->nhosts; i++)
+        if (has_failed_here(v, &v->hosts[i]) && v->hosts[i].running)
             return &v->hosts[i];
-    }
     return NULL;
+}
+
+static bool serves_anywhere(const struct view *v)
+{
+    for (size_t i = 0; i < v->nhosts; i++)
+        if (v->hosts[i].healthy && plan_running_on(v, &v->hosts[i]) && is_current(v, &v->hosts[i]))
+            return true;
+    return false;
 }
 
 static void plan_updates(const struct view *v, struct plan *p)
@@ -284,6 +360,9 @@ static void plan_updates(const struct view *v, struct plan *p)
     const struct view_host *only = failed_update(v);
 
     if (v->w->paused)
+        return;
+    /* It failed where nothing was at risk and has not served anywhere yet. */
+    if (!v->w->recreate && !only && count_failed(v) && !serves_anywhere(v))
         return;
     for (size_t i = 0; i < v->nhosts; i++) {
         const struct view_host *h = &v->hosts[i];
@@ -302,8 +381,9 @@ static void plan_updates(const struct view *v, struct plan *p)
             again_in(p, h->memory->retry_ms - v->now_ms);
             continue;
         }
-        /* One host is always allowed when all serve, even if it holds more replicas than the budget. */
-        if (!v->w->recreate && down > 0 && down + have > budget)
+        /* One host is always allowed when all serve, those in excess too, even if it holds more replicas than
+         * the budget. */
+        if (!v->w->recreate && down > -p->surge && down + have > budget)
             continue;
         act(p, (struct plan_action){
                    .kind = PLAN_SET, .host = h->id, .replicas = p->place.wanted[i], .why = "update"});

@@ -143,21 +143,6 @@ static struct verdict progressing_verdict(const struct view *v, const struct pla
                    xasprintf("%d of %d replicas run revision %s", p->updated, p->desired, v->revision));
 }
 
-/* Fields of the spec that this version does not act on. */
-static char *unsupported_fields(const struct view *v)
-{
-    const struct model_workload *w = v->w;
-    struct buf b = BUF_INIT;
-
-    if (w->max_surge_abs > 0 || w->max_surge_percent > 0)
-        buf_addf(&b, "%sspec.update.maxSurge (hosts are updated in place)", b.len ? ", " : "");
-    if (!b.len) {
-        buf_release(&b);
-        return NULL;
-    }
-    return buf_take(&b);
-}
-
 static void add_condition(cJSON *list, const struct view *v, const char *type, struct verdict d)
 {
     model_condition_add(list, &v->w->conditions, type, d.status, d.reason, d.message, v->w->meta.generation,
@@ -334,12 +319,6 @@ static cJSON *make_status(struct op *op, const struct op_unit *u, const struct v
     add_condition(conditions, v, "Ready", ready);
     add_condition(conditions, v, "Progressing", progressing_verdict(v, p));
     add_condition(conditions, v, "Placed", placed_verdict(v, p));
-    char *unsupported = unsupported_fields(v);
-    if (unsupported) {
-        struct verdict d = verdict("True", "FieldsNotUsed", xasprintf("not acted on: %s", unsupported));
-        add_condition(conditions, v, "Unsupported", d);
-        free(unsupported);
-    }
     json_set(status, "conditions", conditions);
     return status;
 }

@@ -150,22 +150,22 @@ bool model_tolerates(const struct model_toleration *t, size_t n, const struct mo
     return false;
 }
 
-/* "25%" or 1. */
-static void read_int_or_percent(const cJSON *v, int32_t fallback, int32_t *ret_abs, int32_t *ret_percent)
+/* "25%" or 1; 25% is the default, as it is for Deployments. */
+static void read_int_or_percent(const cJSON *v, int32_t *ret_abs, int32_t *ret_percent)
 {
-    int64_t n = fallback;
+    int64_t n = 25;
 
-    *ret_percent = -1;
-    if (cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble <= 1000000) {
-        n = (int64_t)v->valuedouble;
-    } else if (cJSON_IsString(v) && str_ends(v->valuestring, "%")) {
-        _cleanup_free_ char *digits = xstrndup(v->valuestring, strlen(v->valuestring) - 1);
-        if (str_to_i64(digits, 0, 100, &n)) {
-            *ret_percent = (int32_t)n;
-            n = 0;
-        }
+    if (cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble <= MODEL_REPLICAS_MOST) {
+        *ret_abs = (int32_t)v->valuedouble;
+        *ret_percent = -1;
+        return;
     }
-    *ret_abs = (int32_t)n;
+    if (cJSON_IsString(v) && str_ends(v->valuestring, "%")) {
+        _cleanup_free_ char *digits = xstrndup(v->valuestring, strlen(v->valuestring) - 1);
+        str_to_i64(digits, 0, 100, &n);
+    }
+    *ret_abs = 0;
+    *ret_percent = (int32_t)n;
 }
 
 static void read_status(struct model_workload *w, const cJSON *status)
@@ -233,9 +233,16 @@ struct model_workload *model_workload_new(enum model_kind kind, const cJSON *obj
     read_capabilities(w, spec);
     w->recreate = streq(json_str_or(spec, "update.strategy", "RollingUpdate"), "Recreate");
     w->paused = json_bool(spec, "paused", false);
-    read_int_or_percent(json_at(spec, "update.maxUnavailable"), 1, &w->max_unavailable_abs,
+    read_int_or_percent(json_at(spec, "update.maxUnavailable"), &w->max_unavailable_abs,
                         &w->max_unavailable_percent);
-    read_int_or_percent(json_at(spec, "update.maxSurge"), 0, &w->max_surge_abs, &w->max_surge_percent);
+    read_int_or_percent(json_at(spec, "update.maxSurge"), &w->max_surge_abs, &w->max_surge_percent);
+    if (kind == MODEL_PROVIDER) {
+        /* A second provider would answer on the same address, or on one that nobody asks. */
+        w->max_unavailable_abs = 1;
+        w->max_unavailable_percent = -1;
+        w->max_surge_abs = 0;
+        w->max_surge_percent = -1;
+    }
     if (!*w->image && !w->problem)
         w->problem = xstrdup("spec.image is empty");
     read_status(w, json_get(object, "status"));

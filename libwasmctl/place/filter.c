@@ -59,6 +59,8 @@ void place_filter(const struct place_host *h, const struct model_placement *rule
         ret->reason = PLACE_NOT_READY;
     } else if (h->deaf) {
         ret->reason = PLACE_DEAF;
+    } else if (h->updating) {
+        ret->reason = PLACE_UPDATING;
     } else if (h->backoff) {
         ret->reason = PLACE_BACKOFF;
     }

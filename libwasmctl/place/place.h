@@ -21,6 +21,7 @@
     X(TOPOLOGY, "lack the topology label")                                                                   \
     X(SKEW, "would break maxSkew")                                                                           \
     X(DEAF, "no longer see links and configuration")                                                         \
+    X(UPDATING, "being updated")                                                                             \
     X(RESTARTING, "about to be restarted")                                                                   \
     X(FOREIGN, "run the same id for another owner")                                                          \
     X(BACKOFF, "failed to start it and wait for a retry")
@@ -42,6 +43,7 @@ struct place_host {
     bool backoff;     /* failed lately */
     bool deaf;        /* takes no new work, what runs there stays */
     bool restarting;  /* is being emptied */
+    bool updating;    /* holds the revision before: keeps what it has, takes no more */
     uint32_t load;    /* replicas of others there */
     int32_t current;  /* replicas of this workload there now (running or starting) */
     int64_t since_ns; /* when they came; the newest go first */

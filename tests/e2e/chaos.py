@@ -156,8 +156,8 @@ def chaos_zone_lost():
             returned = [h.signal(signal.SIGCONT) for h in lost][0]
         wait_for("the surplus is gone", lambda: in_zone("x") + in_zone("y") == 8)
         print(f"zone thawed to no surplus: {time.monotonic() - returned:.2f} s")
-        status = wait_ready("zoned")["status"]
-        expect(status["replicas"] == status["readyReplicas"] == 8, json.dumps(status))
+        wait_for("the status says so too",
+                 lambda: (s := get("wasmactor", "zoned")["status"])["replicas"] == s["readyReplicas"] == 8)
         expect(in_zone("x") == in_zone("y") == 4, f"skewed after the return: {pool.running('default_zoned')}")
         remove("zoned")
         watch.close()

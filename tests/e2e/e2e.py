@@ -77,7 +77,7 @@ def image_change():
     expect(status["updatedReplicas"] == 2, json.dumps(status))
     after = {p["revision"] for p in status["placements"]}
     expect(len(after) == 1 and after != before, f"revisions before {before}, after {after}")
-    for host in running_on("default_changed"):
+    for host in wait_for("one in excess has gone", lambda: len(r := running_on("default_changed")) == 2 and r):
         images = [c["image_ref"] for c in inventory(host)["components"]
                   if c["id"] == "default_changed"]
         expect(images == [f"file://{HELLO_AGAIN}"], f"host {host} runs {images}")

@@ -228,6 +228,84 @@ static void test_update_host_by_host(void **state)
     assert_string_equal(plan_text(t), "");
 }
 
+static void test_update_with_surge(void **state)
+{
+    struct world *t = *state;
+
+    /* One replica: the new one serves elsewhere before the old one is touched. */
+    t->w.max_unavailable_abs = 0;
+    t->w.max_surge_abs = 1;
+    runs(t, 0, 1, "old");
+    assert_string_equal(plan_text(t), "set h1 1 start");
+    assert_int_equal(t->plan.place.missing, 0);
+    busy(t, 1, UNIT_SETTING, 1);
+    assert_string_equal(plan_text(t), "");
+    t->hosts[1].memory = NULL;
+    runs(t, 1, 1, "new");
+    assert_string_equal(plan_text(t), "set h0 1 update");
+    busy(t, 0, UNIT_SETTING, 1);
+    assert_string_equal(plan_text(t), "");
+    t->hosts[0].memory = NULL;
+    runs(t, 0, 1, "new");
+    /* What is in excess goes: one of the two. */
+    assert_true(str_starts(plan_text(t), "stop h"));
+
+    /* No other host: in place. */
+    t->v.nhosts = 1;
+    runs(t, 0, 1, "old");
+    assert_string_equal(plan_text(t), "set h0 1 update");
+    assert_int_equal(t->plan.place.missing, 0);
+    assert_null(t->plan.place.summary);
+
+    /* Paused, Recreate: nothing in excess. */
+    t->v.nhosts = 2;
+    t->hosts[1].running = false;
+    t->w.paused = true;
+    assert_string_equal(plan_text(t), "");
+    t->w.paused = false;
+    t->w.recreate = true;
+    assert_string_equal(plan_text(t), "set h0 1 update");
+}
+
+static void test_surge_of_many_on_one_host(void **state)
+{
+    struct world *t = *state;
+
+    t->w.replicas = 10;
+    t->w.max_unavailable_abs = 2;
+    t->w.max_surge_abs = 3;
+    runs(t, 0, 10, "old");
+    assert_string_equal(plan_text(t), "set h1 3 start");
+    runs(t, 1, 3, "new");
+    /* The host is updated as a whole: more than the budget, but those in excess serve. */
+    assert_string_equal(plan_text(t), "set h0 10 update");
+}
+
+static void test_failed_surge_touches_nothing(void **state)
+{
+    struct world *t = *state;
+
+    t->v.nhosts = 4;
+    t->w.max_unavailable_abs = 0;
+    t->w.max_surge_abs = 1;
+    runs(t, 0, 1, "old");
+    failed(t, 1, "new", 5000);
+    assert_string_equal(plan_text(t), "set h2 1 start"); /* it may be the host's fault */
+    failed(t, 2, "new", 6000);
+    assert_string_equal(plan_text(t), ""); /* it is the revision's: what serves stays */
+    assert_int_equal(t->plan.again_ms, 5000);
+    failed(t, 1, "new", 0);
+    assert_string_equal(plan_text(t), "set h1 1 start");
+    t->v.nhosts = 2;
+    failed(t, 1, "new", 5000);
+    assert_string_equal(plan_text(t), "");
+    /* It serves on one host: the others follow, the failing one is tried again in its time. */
+    t->v.nhosts = 3;
+    t->hosts[2].memory = NULL;
+    runs(t, 2, 1, "new");
+    assert_string_equal(plan_text(t), "set h0 1 update");
+}
+
 static void test_bad_update_stops_after_the_first_host(void **state)
 {
     struct world *t = *state;
@@ -479,6 +557,9 @@ int main(void)
         TEST(test_foreign_is_left_alone),
         TEST(test_backoff),
         TEST(test_update_host_by_host),
+        TEST(test_update_with_surge),
+        TEST(test_surge_of_many_on_one_host),
+        TEST(test_failed_surge_touches_nothing),
         TEST(test_bad_update_stops_after_the_first_host),
         TEST(test_failed_update_is_held),
         TEST(test_replacement_first),
