@@ -10,6 +10,7 @@
 #include "operator/metrics.h"
 #include "operator/op.h"
 #include "operator/rec.h"
+#include "operator/revisions.h"
 #include "operator/sources.h"
 #include "operator/table.h"
 #include "operator/unit.h"
@@ -445,6 +446,7 @@ int op_new(struct loop *l, struct kube_client *client, const struct op_options *
     }
     op->recorder = kube_recorder_new(client, "wasm-operator", NULL);
     op->sources = sources_new(op);
+    op->revisions = revisions_new(op);
     op->uid_retry = loop_timer_new(l, read_uid, op);
     op->q_lattice = queue(op, "lattice", rec_lattice);
     op->q_host = queue(op, "host", rec_host);
@@ -473,6 +475,7 @@ void op_free(struct op *op)
         map_free(op->units[kind]);
     map_free(op->lats);
     sources_free(op->sources);
+    revisions_free(op->revisions);
     wq_free(op->q_lattice);
     wq_free(op->q_host);
     for (int kind = 0; kind < 2; kind++) {

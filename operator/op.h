@@ -25,6 +25,7 @@ struct op_lattice;
 struct op_unit;
 struct op_metrics;
 struct op_sources;
+struct op_revisions;
 
 struct op {
     struct loop *loop;
@@ -47,6 +48,7 @@ struct op {
     struct map *units[2]; /* key -> struct op_unit * */
     struct map *by_id[2]; /* "lattice/component or provider id" -> char *: key of the object that has it */
     struct op_sources *sources;
+    struct op_revisions *revisions;
     struct map *cache_errors; /* plural of the kind -> char *: why its cache is not live */
 };
 

@@ -4,6 +4,7 @@
 #include "operator/exec.h"
 #include "operator/lattices.h"
 #include "operator/rec.h"
+#include "operator/revisions.h"
 #include "operator/sources.h"
 
 enum { SYNC_LOOK_MS = 3000 };
@@ -13,7 +14,7 @@ static bool any_under_way(const struct op_unit *u)
     for (struct map_iter it = {0}; map_next(u->hosts, &it);)
         if (((const struct unit_host *)it.value)->op)
             return true;
-    return u->finalizer_request || u->status_request;
+    return u->finalizer_request || u->status_request || u->revision_request;
 }
 
 /* The object is gone. What it may have left on the lattice is found by the sweep. */
@@ -31,6 +32,7 @@ static void forget(struct op *op, enum model_kind kind, const char *key)
         return;
     }
     unit_forget(op, kind, key);
+    revisions_forget(op->revisions, kind, key);
 }
 
 /* Hosts that left the table need no memory. */
@@ -86,6 +88,8 @@ void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
     u->complete = p.complete;
     if (!keeps_last_status(&v))
         status_write(op, u, &v, &p);
+    if (!w->meta.deleted_ns)
+        revisions_sync(op->revisions, u, &v, &p);
     if (v.lattice == VIEW_LATTICE_SYNCING && !p.again_ms)
         p.again_ms = SYNC_LOOK_MS;
     int64_t again =

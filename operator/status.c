@@ -309,6 +309,12 @@ static cJSON *make_status(struct op *op, const struct op_unit *u, const struct v
         json_set_int(status, "replicas", running);
         json_set_int(status, "readyReplicas", running);
     }
+    /* Of a configuration that cannot be read the revision is not known. */
+    const char *current = p->complete ? v->history_revision : w->current_revision;
+    if (!v->config_problem)
+        json_set_str(status, "updateRevision", v->history_revision);
+    if (current)
+        json_set_str(status, "currentRevision", current);
     if (w->kind == MODEL_ACTOR) {
         _cleanup_free_ char *selector = xasprintf("wasmctl.dev/actor=%s", w->meta.name);
         json_set_str(status, "selector", selector);

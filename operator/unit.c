@@ -57,6 +57,7 @@ void unit_free(void *p)
 
     kube_req_cancel(u->finalizer_request);
     kube_req_cancel(u->status_request);
+    kube_req_cancel(u->revision_request);
     map_free(u->hosts);
     map_free(u->calls);
     map_free(u->old_configs);

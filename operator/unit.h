@@ -41,6 +41,8 @@ struct op_unit {
     char *finalizer_version; /* resourceVersion the finalizer was written for: not again before the object
                                 changed */
     struct kube_req *status_request;
+    struct kube_req *revision_request;
+    int64_t revision_retry_ms;    /* loop clock; not written before */
     uint64_t status_written;      /* hash of the last status that was written ... */
     char *status_written_version; /* ... when the object had this resourceVersion */
     char *last_ready_reason;      /* of the last Event about it */

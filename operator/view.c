@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
@@ -283,13 +284,33 @@ static void add_hosts(struct view *v, const struct op_unit *u)
     }
 }
 
+static char *revision_of(const char *text)
+{
+    return xasprintf("%010" PRIx64, str_hash64(text, strlen(text), STR_HASH64_INIT) & UINT64_C(0xffffffffff));
+}
+
+/* What needs a restart of what runs. */
 static char *make_revision(const struct view *v)
 {
     const struct model_workload *w = v->w;
     _cleanup_free_ char *text =
-        xasprintf("%s\n%" PRId64 "\n%s", v->image, w->memory_limit, v->nconfigs ? v->configs[0].name : "");
+        xasprintf("%s\n%" PRId64 "\n%s%s%s", v->image, w->memory_limit, v->nconfigs ? v->configs[0].name : "",
+                  w->restarted_at ? "\n" : "", w->restarted_at ? w->restarted_at : "");
 
-    return xasprintf("%010" PRIx64, str_hash64(text, strlen(text), STR_HASH64_INIT) & UINT64_C(0xffffffffff));
+    return revision_of(text);
+}
+
+/* That, and what does not: capabilities with their configuration, concurrency. */
+static char *make_history_revision(const struct view *v)
+{
+    struct buf b = BUF_INIT;
+
+    buf_addf(&b, "%s\n%s", v->revision, v->w->template ? v->w->template : "");
+    for (size_t i = 1; i < v->nconfigs; i++)
+        buf_addf(&b, "\n%s", v->configs[i].name);
+    char *revision = revision_of(buf_str(&b));
+    buf_release(&b);
+    return revision;
 }
 
 static bool replaces_links(const struct view *v)
@@ -371,6 +392,7 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
     read_login(op, v);
     sources_end(op->sources, w->kind, w->key);
     v->revision = make_revision(v);
+    v->history_revision = make_history_revision(v);
     if (!v->l)
         return;
     match_links(v);
@@ -396,6 +418,7 @@ void view_release(struct view *v)
     free(v->owner);
     free(v->owner_prefix);
     free(v->revision);
+    free(v->history_revision);
     free(v->image);
     free(v->config_problem);
     free(v->config_reason);

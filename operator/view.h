@@ -52,10 +52,11 @@ struct view_link {
 
 struct view {
     const struct model_workload *w;
-    char *owner;        /* annotation value */
-    char *owner_prefix; /* of its configurations */
-    char *revision;     /* of the spec */
-    char *image;        /* of the spec, as the lattice's mirrors have it */
+    char *owner;            /* annotation value */
+    char *owner_prefix;     /* of its configurations */
+    char *revision;         /* of the spec */
+    char *history_revision; /* of what undo would put back: capabilities and concurrency too */
+    char *image;            /* of the spec, as the lattice's mirrors have it */
     enum view_lattice lattice;
     const char *lattice_why; /* "" or the reason */
     struct op_lattice *l;    /* NULL unless OK or HELD; for exec only */

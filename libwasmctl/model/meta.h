@@ -11,6 +11,7 @@
 #define MODEL_REVISION    "wasmctl.dev/revision" /* annotation on the lattice: revision of what runs */
 #define MODEL_CONFIG                                                                                         \
     "wasmctl.dev/config" /* annotation on the lattice: name of its configuration, absent if none */
+#define MODEL_RESTARTED_AT "wasmctl.dev/restartedAt" /* annotation of the object: a change rolls it */
 
 struct model_meta {
     char *namespace; /* NULL for cluster-scoped kinds */

@@ -8,6 +8,8 @@
 #include "base/timefmt.h"
 #include "data/quantity.h"
 
+enum { HISTORY_LIMIT = 10, HISTORY_MOST = 1000 };
+
 const char *model_kind_name(enum model_kind k)
 {
     return k == MODEL_ACTOR ? "WasmActor" : "WasmProvider";
@@ -168,11 +170,34 @@ static void read_int_or_percent(const cJSON *v, int32_t *ret_abs, int32_t *ret_p
     *ret_percent = (int32_t)n;
 }
 
+static char *read_annotation(const cJSON *object, const char *key)
+{
+    const cJSON *v = json_get(json_at(object, "metadata.annotations"), key);
+
+    return cJSON_IsString(v) ? xstrdup(v->valuestring) : NULL;
+}
+
+/* What undo puts back. */
+static char *read_template(const cJSON *spec)
+{
+    static const char *const members[] = {"image",  "imagePullSecret", "config",     "configFrom",
+                                          "limits", "capabilities",    "concurrency"};
+    _cleanup_json_ cJSON *o = cJSON_CreateObject();
+
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const cJSON *v = json_get(spec, members[i]);
+        if (v)
+            json_put(o, members[i], cJSON_Duplicate(v, true));
+    }
+    return json_print(o);
+}
+
 static void read_status(struct model_workload *w, const cJSON *status)
 {
     VEC(struct model_placement_status) v = {0};
 
     w->observed_generation = json_int(status, "observedGeneration", 0);
+    w->current_revision = xstrdup_null(json_str(status, "currentRevision"));
     w->status_hash = status ? json_hash(status) : 0;
     model_conditions_read(status, &w->conditions);
     json_each (p, json_get(status, "placements")) {
@@ -243,6 +268,12 @@ struct model_workload *model_workload_new(enum model_kind kind, const cJSON *obj
         w->max_surge_abs = 0;
         w->max_surge_percent = -1;
     }
+    w->restarted_at = read_annotation(object, MODEL_RESTARTED_AT);
+    w->change_cause = read_annotation(object, "kubernetes.io/change-cause");
+    w->template = read_template(spec);
+    w->history_limit = (int32_t)json_int(spec, "revisionHistoryLimit", HISTORY_LIMIT);
+    if (w->history_limit < 0 || w->history_limit > HISTORY_MOST)
+        w->history_limit = HISTORY_LIMIT;
     if (!*w->image && !w->problem)
         w->problem = xstrdup("spec.image is empty");
     read_status(w, json_get(object, "status"));
@@ -270,6 +301,10 @@ void model_workload_free(struct model_workload *w)
     }
     free(w->capabilities);
     free(w->problem);
+    free(w->restarted_at);
+    free(w->change_cause);
+    free(w->template);
+    free(w->current_revision);
     model_conditions_release(&w->conditions);
     for (size_t i = 0; i < w->nplacements; i++) {
         free(w->placements[i].host);

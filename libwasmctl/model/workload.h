@@ -82,12 +82,17 @@ struct model_workload {
     struct model_capability *capabilities;
     size_t ncapabilities;
     bool recreate, paused;
+    char *restarted_at;    /* annotation wasmctl.dev/restartedAt, NULL if none */
+    char *change_cause;    /* annotation kubernetes.io/change-cause, NULL if none */
+    char *template;        /* JSON of the members of spec that make a revision, see workload.c */
+    int32_t history_limit; /* old revisions that are kept */
     int32_t max_unavailable_abs, max_unavailable_percent; /* percent -1 = the absolute number holds */
     int32_t max_surge_abs, max_surge_percent;
     char *problem; /* why the spec cannot be used, NULL if it can */
 
     int64_t observed_generation;
-    uint64_t status_hash; /* json_hash of .status, to skip writes that change nothing */
+    char *current_revision; /* status.currentRevision: the last that ran everywhere, NULL if none */
+    uint64_t status_hash;   /* json_hash of .status, to skip writes that change nothing */
     struct model_conditions conditions;
     struct model_placement_status *placements;
     size_t nplacements;
