@@ -9,6 +9,7 @@ struct entry {
     void *object;
     char *version;
     unsigned generation; /* of the list that saw it last */
+    bool ahead;          /* from the answer to a write: the watch may still tell older versions */
 };
 
 struct kube_informer {
@@ -75,12 +76,25 @@ static void remove_entry(struct kube_informer *i, const char *key)
     entry_free(i, e);
 }
 
+/* Versions of one kind are numbers that grow; one that is no number is never newer. */
+static bool is_newer(const char *version, const char *than)
+{
+    int64_t a, b;
+
+    return str_to_i64(version, 0, INT64_MAX, &a) && str_to_i64(than, 0, INT64_MAX, &b) && a > b;
+}
+
 static void store(struct kube_informer *i, const char *key, cJSON *object)
 {
     const char *version = json_str_or(object, "metadata.resourceVersion", "");
     struct entry *e = map_get(i->entries, key);
 
     if (e && streq(e->version, version)) {
+        e->generation = i->generation;
+        e->ahead = false;
+        return;
+    }
+    if (e && e->ahead && is_newer(e->version, version)) {
         e->generation = i->generation;
         return;
     }
@@ -100,6 +114,7 @@ static void store(struct kube_informer *i, const char *key, cJSON *object)
     }
     e->object = now;
     e->generation = i->generation;
+    e->ahead = false;
     free(e->version);
     e->version = TAKE_PTR(kept);
     tell(i, key, old, now);
@@ -124,6 +139,27 @@ static void on_relist(void *arg)
     struct kube_informer *i = arg;
 
     i->generation++;
+    /* What the list says holds, even where it is older: the server's storage may have been put back. */
+    for (struct map_iter it = {0}; map_next(i->entries, &it);)
+        ((struct entry *)it.value)->ahead = false;
+}
+
+void kube_informer_observe(struct kube_informer *i, const char *body, size_t len)
+{
+    _cleanup_json_ cJSON *object = NULL;
+
+    if (json_parse(body, len, "answer to a write", &object, NULL) < 0)
+        return;
+    _cleanup_free_ char *key = kube_object_key(object);
+    struct entry *e = map_get(i->entries, key);
+    /* One that is unknown may have been deleted since. */
+    if (!e || !is_newer(json_str_or(object, "metadata.resourceVersion", ""), e->version))
+        return;
+    enter(i);
+    store(i, key, object);
+    if (!i->freed && (e = map_get(i->entries, key)))
+        e->ahead = true;
+    leave(i);
 }
 
 static void on_synced(void *arg)

@@ -38,6 +38,12 @@ size_t kube_informer_len(const struct kube_informer *i);
 /* for (struct map_iter it = {0}; kube_informer_next(i, &it);) ... it.key, it.value */
 bool kube_informer_next(const struct kube_informer *i, struct map_iter *it);
 
+/* The answer to a write, which holds the object as it is now: the cache is as new from here on, without
+ * waiting for the watch to bring it, and older news of the object that are still on their way are left out.
+ * An answer that is not newer, about an object that is not in the cache, or no object at all, changes
+ * nothing. */
+void kube_informer_observe(struct kube_informer *i, const char *body, size_t len);
+
 /* "ns/name" or "name" of an object; caller frees. */
 char *kube_object_key(const cJSON *object);
 

@@ -621,6 +621,45 @@ static void test_informer_after_gone(void **state)
     end(&s);
 }
 
+static void observe(struct seen *s, const char *object)
+{
+    kube_informer_observe(s->informer, object, strlen(object));
+}
+
+/* An answer to a write is known before the watch tells it, and what the watch still has to tell does not turn
+ * it back. */
+static void test_informer_own_writes(void **state)
+{
+    struct fault *t = *state;
+    struct seen s = {0};
+
+    expect_list(t, LIST("10", OBJECT("a", "1") "," OBJECT("b", "2")));
+    struct http_expect *first = expect_watch(t, "10");
+    begin_informer(t, &s);
+    WAIT_FOR(t, http_expect_used(first));
+    observe(&s, OBJECT("a", "15"));
+    assert_string_equal(kube_informer_get(s.informer, "a"), "15");
+    observe(&s, OBJECT("a", "14"));
+    observe(&s, OBJECT("a", "x"));
+    observe(&s, OBJECT("unknown", "16"));
+    observe(&s, "{");
+    http_fake_chunk(first,
+                    EVENT("MODIFIED", "a", "12") EVENT("MODIFIED", "a", "15") EVENT("MODIFIED", "a", "17"));
+    WAIT_FOR(t, has_told(&s, "a 15>17"));
+    /* One that was deleted meanwhile stays away; a list holds whatever it says. */
+    observe(&s, OBJECT("b", "20"));
+    observe(&s, OBJECT("a", "21"));
+    http_fake_chunk(first, EVENT("DELETED", "b", "22"));
+    WAIT_FOR(t, has_told(&s, "b 20>"));
+    observe(&s, OBJECT("b", "21"));
+    expect_list(t, LIST("5", OBJECT("a", "4")));
+    struct http_expect *second = expect_watch(t, "5");
+    http_fake_chunk(first, GONE_EVENT);
+    WAIT_FOR(t, http_expect_used(second));
+    assert_log(&s, "a >1, b >2, synced, a 1>15, a 15>17, b 2>20, a 17>21, b 20>, a 21>4");
+    end(&s);
+}
+
 /* A list that breaks in the middle deletes nothing. */
 static void test_informer_half_list(void **state)
 {
@@ -738,6 +777,7 @@ int main(void)
         TEST(test_silence),
         TEST(test_free_watch_within),
         TEST(test_informer_after_gone),
+        TEST(test_informer_own_writes),
         TEST(test_informer_half_list),
         TEST(test_informer_many),
         TEST(test_free_informer_within),
