@@ -17,7 +17,8 @@ enum {
     SERIES_MS = 6 * 60 * 1000,
     SERIES_WRITE_MS = 10 * 1000,
     REMEMBERED_MOST = 4096,
-    UNDER_WAY_MOST = 1000,
+    WAITING_MOST = 1000,
+    IN_FLIGHT_MOST = 8, /* Events give way to writes that something waits for */
     NOTE_MOST = 1024, /* the API's limit */
 };
 
@@ -31,15 +32,18 @@ struct kube_recorder {
     struct kube_client *client;
     char *component, *instance;
     struct map *series;    /* "uid|type|reason|note" -> struct series * */
-    struct map *under_way; /* request id -> struct sending * */
-    uint64_t next;
+    struct sending *in_flight, *waiting, **waiting_end;
+    size_t nin_flight, nwaiting;
+    uint64_t next; /* makes names unique */
     struct kube_recorder_stats stats;
 };
 
 struct sending {
+    struct sending *next;
     struct kube_recorder *recorder;
-    struct kube_req *request;
-    char id[24];
+    struct kube_req *request; /* NULL while it waits */
+    const char *method, *content_type;
+    char *path, *body;
 };
 
 static void series_free(void *p)
@@ -51,12 +55,21 @@ static void series_free(void *p)
     free(s);
 }
 
-static void sending_free(void *p)
+static void sending_free(struct sending *s)
 {
-    struct sending *s = p;
-
     kube_req_cancel(s->request);
+    free(s->path);
+    free(s->body);
     free(s);
+}
+
+static void sendings_free(struct sending *list)
+{
+    while (list) {
+        struct sending *next = list->next;
+        sending_free(list);
+        list = next;
+    }
 }
 
 struct kube_recorder *kube_recorder_new(struct kube_client *c, const char *component, const char *instance)
@@ -71,7 +84,7 @@ struct kube_recorder *kube_recorder_new(struct kube_client *c, const char *compo
     if (strlen(r->instance) > 128)
         r->instance[128] = '\0';
     r->series = map_new(series_free);
-    r->under_way = map_new(sending_free);
+    r->waiting_end = &r->waiting;
     return r;
 }
 
@@ -79,7 +92,8 @@ void kube_recorder_free(struct kube_recorder *r)
 {
     if (!r)
         return;
-    map_free(r->under_way);
+    sendings_free(r->in_flight);
+    sendings_free(r->waiting);
     map_free(r->series);
     free(r->component);
     free(r->instance);
@@ -91,39 +105,66 @@ struct kube_recorder_stats kube_recorder_stats(const struct kube_recorder *r)
     return r->stats;
 }
 
+static void send_waiting(struct kube_recorder *r);
+
 static void on_sent(void *arg, const struct kube_response *response _unused_, const struct err *err)
 {
-    struct sending *s = arg;
+    struct sending *s = arg, **at;
+    struct kube_recorder *r = s->recorder;
 
     if (err) {
-        s->recorder->stats.dropped++;
+        r->stats.dropped++;
         log_debug("cannot write an Event", "error", err_text(err), NULL);
     }
     s->request = NULL;
-    _cleanup_free_ char *id = xstrdup(s->id);
-    map_del(s->recorder->under_way, id);
+    for (at = &r->in_flight; *at != s; at = &(*at)->next)
+        ;
+    *at = s->next;
+    r->nin_flight--;
+    sending_free(s);
+    send_waiting(r);
 }
 
+static void send_waiting(struct kube_recorder *r)
+{
+    while (r->waiting && r->nin_flight < IN_FLIGHT_MOST) {
+        struct sending *s = r->waiting;
+        r->waiting = s->next;
+        if (!r->waiting)
+            r->waiting_end = &r->waiting;
+        r->nwaiting--;
+        s->next = r->in_flight;
+        r->in_flight = s;
+        r->nin_flight++;
+        struct kube_call call = {.method = s->method,
+                                 .path = s->path,
+                                 .body = s->body,
+                                 .content_type = s->content_type,
+                                 .done = on_sent,
+                                 .arg = s};
+        s->request = kube_do(r->client, &call);
+    }
+}
+
+/* method and content_type are not copied. */
 static void send_object(struct kube_recorder *r, const char *method, const char *path, const cJSON *object,
                         const char *content_type)
 {
-    if (map_len(r->under_way) >= UNDER_WAY_MOST) {
+    if (r->nwaiting >= WAITING_MOST) {
         r->stats.dropped++;
-        log_debug("too many Events under way, one is dropped", NULL);
+        log_debug("too many Events wait, one is dropped", NULL);
         return;
     }
-    _cleanup_free_ char *body = json_print(object);
     struct sending *s = xcalloc(1, sizeof(*s));
-    s->recorder = r;
-    snprintf(s->id, sizeof(s->id), "%" PRIu64, r->next++);
-    map_set(r->under_way, s->id, s);
-    struct kube_call call = {.method = method,
-                             .path = path,
-                             .body = body,
-                             .content_type = content_type,
-                             .done = on_sent,
-                             .arg = s};
-    s->request = kube_do(r->client, &call);
+    *s = (struct sending){.recorder = r,
+                          .method = method,
+                          .content_type = content_type,
+                          .path = xstrdup(path),
+                          .body = json_print(object)};
+    *r->waiting_end = s;
+    r->waiting_end = &s->next;
+    r->nwaiting++;
+    send_waiting(r);
 }
 
 static void write_series(struct kube_recorder *r, struct series *s, int64_t now_ms)
@@ -187,7 +228,7 @@ void kube_record(struct kube_recorder *r, const struct kube_ref *ref, const char
     if (map_len(r->series) >= REMEMBERED_MOST)
         map_clear(r->series);
     s = xcalloc(1, sizeof(*s));
-    uint64_t unique = (uint64_t)time_now_ns() + r->next;
+    uint64_t unique = (uint64_t)time_now_ns() + r->next++;
     *s = (struct series){
         .namespace = xstrdup(ref->namespace ? ref->namespace : "default"),
         .name = xasprintf("%.200s.%" PRIx64, ref->name, unique),
