@@ -49,6 +49,8 @@ struct op {
     struct map *by_id[2]; /* "lattice/component or provider id" -> char *: key of the object that has it */
     struct op_sources *sources;
     struct op_revisions *revisions;
+    int64_t lists_ms; /* loop clock: turns to write what runs on hosts are given away up to here (rec_host.c)
+                       */
     struct map *cache_errors; /* plural of the kind -> char *: why its cache is not live */
 };
 

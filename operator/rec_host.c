@@ -11,7 +11,15 @@
 #include "operator/metrics.h"
 #include "operator/rec.h"
 
-enum { LAST_SEEN_WRITE_MS = 60 * 1000, LIST_MOST = 500 };
+enum {
+    LIST_MOST = 500,
+    LOOK_MS = 60 * 1000,     /* at a host of which nothing new is heard */
+    OBJECT_MS = 5 * 1000,    /* an object that was written comes back by the watch */
+    /* What runs on a host changes with each start anywhere: told of all hosts together so many times a
+     * second, after a burst. Whether a host is there, and that it is empty, is told at once. */
+    LISTS_PER_S = 20,
+    LISTS_BURST = 100,
+};
 
 static void on_written(void *arg, const struct kube_response *response _unused_, const struct err *err)
 {
@@ -115,11 +123,15 @@ static cJSON *host_status(const struct op_lattice *l, const struct lat_host *h,
                         now);
     add_synced(list, before, l, h, now);
     json_set(status, "conditions", list);
-    json_set_str(status, "lastSeen", time_rfc3339(now, 0, stamp));
+    /* While it answers it is seen all the time: nothing is written for that. */
+    if (lat_host_dead(h->state)) {
+        int64_t silent_ms = loop_now_ms(l->op->loop) - h->last_seen_ms;
+        json_set_str(status, "lastSeen", time_rfc3339(now - silent_ms * 1000000, 0, stamp));
+    }
     return status;
 }
 
-/* Hash without lastSeen: that alone is written once a minute at most. */
+/* As in struct model_host. */
 static uint64_t hash_without_seen(const cJSON *status)
 {
     _cleanup_json_ cJSON *copy = cJSON_Duplicate(status, true);
@@ -131,8 +143,11 @@ static uint64_t hash_without_seen(const cJSON *status)
 static void write_object(struct op *op, const struct op_lattice *l, const struct lat_host *h,
                          const char *name)
 {
-    const struct op_host *mine = op_lattice_host(l, h->id);
+    struct op_host *mine = map_get(l->hosts, h->id);
     _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "LatticeHost", NULL);
+
+    if (mine)
+        mine->created_ms = loop_now_ms(op->loop);
 
     json_set_str(o, "metadata.name", name);
     json_set(o, "metadata.labels", model_string_map_json(mine ? mine->labels : h->labels));
@@ -157,6 +172,52 @@ static void write_status(struct op *op, const struct model_host *object, cJSON *
     json_set(o, "status", status);
     op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, object->meta.name, "status", o,
              on_written, op);
+}
+
+/* Only the lists differ from what was written. */
+static bool is_lists_alone(const cJSON *status, const struct model_host *object)
+{
+    if (!json_int(status, "actorCount", 0) && !json_int(status, "providerCount", 0))
+        return false;
+    json_each (c, json_get(status, "conditions")) {
+        const struct model_condition *before =
+            model_condition_find(&object->conditions, json_str_or(c, "type", ""));
+        if (!before || !streq(before->status, json_str_or(c, "status", "")) ||
+            !streq(before->reason, json_str_or(c, "reason", "")) ||
+            !streq(before->message, json_str_or(c, "message", "")))
+            return false;
+    }
+    return true;
+}
+
+/* 0 when the lists of this host may be written now, else milliseconds to wait for its turn. */
+static int64_t lists_wait(struct op *op, struct op_host *mine)
+{
+    int64_t now = loop_now_ms(op->loop), each = 1000 / LISTS_PER_S, earliest = now - each * LISTS_BURST;
+
+    if (!mine->lists_due_ms) {
+        op->lists_ms = (op->lists_ms > earliest ? op->lists_ms : earliest) + each;
+        mine->lists_due_ms = op->lists_ms;
+    }
+    return mine->lists_due_ms > now ? mine->lists_due_ms - now : 0;
+}
+
+/* Returns when to look again. */
+static int64_t update_status(struct op *op, const struct op_lattice *l, const struct lat_host *h,
+                             const struct model_host *object)
+{
+    struct op_host *mine = map_get(l->hosts, h->id);
+    _cleanup_json_ cJSON *status = host_status(l, h, object);
+
+    if (hash_without_seen(status) == object->status_hash)
+        return LOOK_MS;
+    int64_t wait = mine && is_lists_alone(status, object) ? lists_wait(op, mine) : 0;
+    if (wait)
+        return wait;
+    if (mine)
+        mine->lists_due_ms = 0;
+    write_status(op, object, TAKE_PTR(status));
+    return LOOK_MS;
 }
 
 static void delete_object(struct op *op, const char *name)
@@ -185,7 +246,7 @@ static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat
     const struct op_host *mine = op_lattice_host(l, h->id);
 
     if (object && is_mirrored_by_another(op, l, object)) {
-        wq_done_after(op->q_host, key, LAST_SEEN_WRITE_MS);
+        wq_done_after(op->q_host, key, LOOK_MS);
         return;
     }
     if (lat_host_dead(h->state) && mine && mine->dead_since_ms) {
@@ -201,24 +262,22 @@ static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat
         }
     }
     if (!object || !streq(object->lattice, l->name) || !labels_written(mine, object)) {
-        write_object(op, l, h, name);
         /* The object comes back by the watch, and with it this key: then its status is written. */
+        bool on_its_way = !object && mine && mine->created_ms &&
+                          loop_now_ms(op->loop) < mine->created_ms + OBJECT_MS;
+        if (!on_its_way)
+            write_object(op, l, h, name);
         if (!object) {
-            wq_done_after(op->q_host, key, 5000);
+            wq_done_after(op->q_host, key, OBJECT_MS);
             return;
         }
     }
     /* Nothing is known while our own link is down: the last truth stays. */
     if (h->state != LAT_HOST_UNJUDGED && (h->has_inventory || lat_host_dead(h->state))) {
-        cJSON *status = host_status(l, h, object);
-        bool changed = hash_without_seen(status) != object->status_hash;
-        int64_t age_ms = (time_now_ns() - object->last_seen_ns) / 1000000;
-        if (changed || (lat_host_alive(h->state) && age_ms >= LAST_SEEN_WRITE_MS))
-            write_status(op, object, status);
-        else
-            cJSON_Delete(status);
+        wq_done_after(op->q_host, key, update_status(op, l, h, object));
+        return;
     }
-    wq_done_after(op->q_host, key, LAST_SEEN_WRITE_MS);
+    wq_done_after(op->q_host, key, LOOK_MS);
 }
 
 /* An object whose host is not in the lattice's table: it died before this process started, or the lattice is
@@ -236,23 +295,29 @@ static void reconcile_absent(struct op *op, const struct model_host *object, con
         wq_done_after(op->q_host, key, 5000);
         return;
     }
-    int64_t silent_ms = (time_now_ns() - object->last_seen_ns) / 1000000;
+    /* Of a host that was there when this process began to look, nothing is known before that. */
+    const struct model_condition *ready = model_condition_find(&object->conditions, "Ready");
+    bool noted = ready && streq(ready->status, "False");
+    int64_t seen_ns = !noted                                    ? time_now_ns()
+                      : object->last_seen_ns > ready->since_ns ? object->last_seen_ns
+                                                                : ready->since_ns;
+    int64_t silent_ms = (time_now_ns() - seen_ns) / 1000000;
     if (silent_ms >= op->options->forget_host_ms && !object->unschedulable) {
         delete_object(op, object->meta.name);
         wq_done(op->q_host, key, WQ_OK);
         return;
     }
-    const struct model_condition *ready = model_condition_find(&object->conditions, "Ready");
-    if (!ready || !streq(ready->status, "False")) {
+    if (!noted) {
         cJSON *status = cJSON_CreateObject(), *list = cJSON_CreateArray();
         char stamp[TIME_RFC3339_LEN];
         model_condition_add(list, &object->conditions, "Ready", "False", "NotSeen",
                             "the host has not shown itself since the operator started", 0, time_now_ns());
         json_set(status, "conditions", list);
-        json_set_str(status, "lastSeen", time_rfc3339(object->last_seen_ns, 0, stamp));
+        if (object->last_seen_ns)
+            json_set_str(status, "lastSeen", time_rfc3339(object->last_seen_ns, 0, stamp));
         write_status(op, object, status);
     }
-    wq_done_after(op->q_host, key, LAST_SEEN_WRITE_MS);
+    wq_done_after(op->q_host, key, LOOK_MS);
 }
 
 void rec_host(void *arg, const char *key)

@@ -123,6 +123,14 @@ static void add_deaf_condition(cJSON *conditions, const struct op_lattice *l,
                             now);
 }
 
+/* What was written stays until it is wrong by half, and by 5 ms at least, so that jitter causes no writes. */
+static int64_t steady_rtt(int64_t now_ms, int64_t written_ms)
+{
+    int64_t off = now_ms > written_ms ? now_ms - written_ms : written_ms - now_ms;
+
+    return written_ms >= 0 && (off < 5 || off < written_ms / 2) ? written_ms : now_ms;
+}
+
 static void write_status(struct op *op, const struct op_lattice *l, const struct model_lattice *object)
 {
     cJSON *status = cJSON_CreateObject(), *conditions = cJSON_CreateArray();
@@ -139,9 +147,8 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     if (connected) {
         int64_t us = lat_rtt_us(l->lat);
         json_set_str(status, "server", lat_server(l->lat));
-        /* Whole milliseconds, so that jitter does not cause writes. */
         if (us >= 0)
-            json_set_int(status, "rttMillis", (us + 500) / 1000);
+            json_set_int(status, "rttMillis", steady_rtt((us + 500) / 1000, object->rtt_ms));
     }
     json_set_int(status, "hosts.ready", ready);
     json_set_int(status, "hosts.total", hosts);

@@ -97,6 +97,7 @@ struct model_lattice *model_lattice_new(const cJSON *object)
     const cJSON *status = json_get(object, "status");
     model_conditions_read(status, &l->conditions);
     l->status_hash = status ? json_hash(status) : 0;
+    l->rtt_ms = json_int(status, "rttMillis", -1);
     return l;
 }
 

@@ -27,6 +27,7 @@ struct model_lattice {
     char *problem;
     struct model_conditions conditions;
     uint64_t status_hash;
+    int64_t rtt_ms; /* status.rttMillis, -1 = none */
 };
 struct model_lattice *model_lattice_new(const cJSON *object);
 void model_lattice_free(struct model_lattice *l);
