@@ -12,11 +12,14 @@
 
 /* Finalizer */
 
-static void on_finalizer(void *arg, const struct kube_response *response _unused_, const struct err *err)
+static void on_finalizer(void *arg, const struct kube_response *response, const struct err *err)
 {
     struct op_unit *u = arg;
 
     u->finalizer_request = NULL;
+    unit_status_again(u);
+    if (!err)
+        kube_informer_observe(u->op->workloads[u->kind], response->body, response->len);
     /* Gone meanwhile, or (conflict) made anew under the same name: what is to be done the watch tells. */
     if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT) {
         op_metrics_unit_error(u->op->metrics, u->kind);

@@ -315,6 +315,19 @@ static void index_id(struct op *op, enum model_kind kind, const struct model_wor
     }
 }
 
+/* A status of ours that comes back by the watch, and nothing else: the reconcile that wrote it has seen the
+ * rest. */
+static bool is_own_status(const struct op *op, const struct model_workload *old,
+                          const struct model_workload *now)
+{
+    if (!old || !now || old->meta.generation != now->meta.generation ||
+        old->meta.deleted_ns != now->meta.deleted_ns || old->meta.has_finalizer != now->meta.has_finalizer ||
+        !streq(old->meta.uid, now->meta.uid))
+        return false;
+    const struct op_unit *u = unit_find(op, now->kind, now->key);
+    return u && u->status_written && u->status_written == now->status_hash;
+}
+
 /* A lattice that is being deleted waits for its last user. */
 static void release_lattice(struct op *op, const struct model_workload *gone)
 {
@@ -329,7 +342,8 @@ static void on_actor(void *arg, const char *key, const void *old, const void *no
     struct op *op = arg;
 
     index_id(op, MODEL_ACTOR, old, now);
-    wq_add(op->q_unit[MODEL_ACTOR], key);
+    if (!is_own_status(op, old, now))
+        wq_add(op->q_unit[MODEL_ACTOR], key);
     if (!now)
         release_lattice(op, old);
 }
@@ -339,7 +353,8 @@ static void on_provider(void *arg, const char *key, const void *old, const void 
     struct op *op = arg;
 
     index_id(op, MODEL_PROVIDER, old, now);
-    wq_add(op->q_unit[MODEL_PROVIDER], key);
+    if (!is_own_status(op, old, now))
+        wq_add(op->q_unit[MODEL_PROVIDER], key);
     if (!now)
         release_lattice(op, old);
 }

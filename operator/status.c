@@ -10,7 +10,7 @@
 #include "operator/exec.h"
 #include "operator/lattices.h"
 
-enum { LOST_SHOWN_MOST = 16 };
+enum { LOST_SHOWN_MOST = 16, HOLD_MS = 300 };
 
 /* One verdict: what a condition says. */
 struct verdict {
@@ -329,35 +329,78 @@ static cJSON *make_status(struct op *op, const struct op_unit *u, const struct v
     return status;
 }
 
-/* One Event each time Ready changes its reason, with the message of that moment. */
+static bool is_trouble(const char *reason)
+{
+    static const char *const others[] = {
+        "",         "Ready",          "Starting",      "Linking",           "Updating",
+        "Deleting", "LatticeSyncing", "ConfigPending", "CapabilityNotReady"};
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (streq(reason, others[i]))
+            return false;
+    return true;
+}
+
+/* One Event each time Ready changes its reason for a bad one, and when all is well again, with the message of
+ * that moment. That something new has become ready is told by the Events of its starts. */
 static void tell_ready(struct op *op, struct op_unit *u, const struct view *v, const struct verdict *ready)
 {
     const struct model_condition *before = model_condition_find(&v->w->conditions, "Ready");
     const char *last = u->last_ready_reason ? u->last_ready_reason : before ? before->reason : "";
 
+    if (!u->last_ready_reason)
+        u->troubled = is_trouble(last);
     if (streq(last, ready->reason))
         return;
     xstr_replace(&u->last_ready_reason, ready->reason);
-    static const char *const quiet[] = {"Starting",       "Linking",       "Updating",          "Deleting",
-                                        "LatticeSyncing", "ConfigPending", "CapabilityNotReady"};
-    for (size_t i = 0; i < ARRAY_LEN(quiet); i++)
-        if (streq(ready->reason, quiet[i]))
-            return;
+    bool good = streq(ready->reason, "Ready");
+    if (!is_trouble(ready->reason) && !(good && u->troubled))
+        return;
+    u->troubled = !good;
     op_event(op, v->w, streq(ready->status, "True") ? "Normal" : "Warning", ready->reason, "Reconcile", "%s",
              ready->message);
 }
 
-static void on_status_written(void *arg, const struct kube_response *response _unused_, const struct err *err)
+static void on_status_written(void *arg, const struct kube_response *response, const struct err *err)
 {
     struct op_unit *u = arg;
 
     u->status_request = NULL;
+    unit_status_again(u);
+    if (!err)
+        kube_informer_observe(u->op->workloads[u->kind], response->body, response->len);
     if (err && err->code != ERR_NOT_FOUND) {
         op_metrics_unit_error(u->op->metrics, u->kind);
         log_warn("cannot write status", "object", u->key, "error", err_text(err), NULL);
         u->status_written = 0;
         wq_add_after(u->op->q_unit[u->kind], u->key, 2000);
     }
+}
+
+/* While something is under way the next state follows soon: what lasts only for a moment is not written. It
+ * would cost the API server as much as the outcome. */
+static bool is_held(struct op_unit *u, const struct view *v, const struct plan *p)
+{
+    bool moving = p->nactions > 0;
+
+    if (u->finalizer_request) {
+        u->status_again = true;
+        return true;
+    }
+    for (struct map_iter it = {0}; !moving && map_next(u->hosts, &it);)
+        moving = ((const struct unit_host *)it.value)->op != NULL;
+    if (p->complete || !moving) {
+        u->hold_until_ms = 0;
+        return false;
+    }
+    if (!u->hold_until_ms)
+        u->hold_until_ms = v->now_ms + HOLD_MS;
+    if (v->now_ms < u->hold_until_ms) {
+        wq_add_after(u->op->q_unit[u->kind], u->key, u->hold_until_ms - v->now_ms);
+        return true;
+    }
+    u->hold_until_ms = 0;
+    return false;
 }
 
 void status_write(struct op *op, struct op_unit *u, const struct view *v, const struct plan *p)
@@ -367,9 +410,11 @@ void status_write(struct op *op, struct op_unit *u, const struct view *v, const 
 
     if (u->status_request) {
         /* The newest status follows when this write has ended. */
-        wq_add_after(op->q_unit[u->kind], u->key, 20);
+        u->status_again = true;
         return;
     }
+    if (is_held(u, v, p))
+        return;
     cJSON *status = make_status(op, u, v, p, &ready);
     tally_status(op->metrics, u->kind, &u->tally, status);
     tell_ready(op, u, v, &ready);

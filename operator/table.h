@@ -1,6 +1,6 @@
 /*
- * The hosts of a lattice as every unit sees them, and where each unit runs. Kept with the changes of hosts, so
- * that a reconcile copies the one and looks up the other instead of walking through all hosts and all that
+ * The hosts of a lattice as every unit sees them, and where each unit runs. Kept with the changes of hosts,
+ * so that a reconcile copies the one and looks up the other instead of walking through all hosts and all that
  * runs on them: with a thousand hosts and ten thousand units that walk would be most of the work.
  */
 #ifndef WASMCTL_OPERATOR_TABLE_H

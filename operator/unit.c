@@ -115,6 +115,14 @@ void unit_host_done(struct unit_host *h, const struct err *err)
     xstr_replace(&h->failed_revision, h->revision);
 }
 
+void unit_status_again(struct op_unit *u)
+{
+    if (!u->status_again)
+        return;
+    u->status_again = false;
+    wq_add(u->op->q_unit[u->kind], u->key);
+}
+
 void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation,
                     const struct err *err)
 {

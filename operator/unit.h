@@ -45,7 +45,10 @@ struct op_unit {
     int64_t revision_retry_ms;    /* loop clock; not written before */
     uint64_t status_written;      /* hash of the last status that was written ... */
     char *status_written_version; /* ... when the object had this resourceVersion */
-    char *last_ready_reason;      /* of the last Event about it */
+    bool status_again;            /* another one is due when the request under way has ended */
+    int64_t hold_until_ms;        /* loop clock: a passing state is not written before; 0 = none is held */
+    char *last_ready_reason;      /* of the last look */
+    bool troubled;                /* the last Event about it was a bad one */
     bool complete;                /* at the last look: everything was as the spec says */
     char *config;                 /* name of the configuration in use */
     struct map *old_configs;      /* names that were in use before */
@@ -64,6 +67,8 @@ void unit_host_keep(struct unit_host *h, const char *image, const char *revision
                     int32_t replicas);
 /* Notes the outcome and sets back-off: 1 s doubling to 5 minutes. */
 void unit_host_done(struct unit_host *h, const struct err *err);
+/* A request for its object has ended: the status that waited for it is due. */
+void unit_status_again(struct op_unit *u);
 /* A link or config call ended. */
 void unit_note_call(struct op *op, enum model_kind kind, const char *key, const char *operation,
                     const struct err *err);
