@@ -150,7 +150,7 @@ static void send_waiting(struct kube_recorder *r)
 static void send_object(struct kube_recorder *r, const char *method, const char *path, const cJSON *object,
                         const char *content_type)
 {
-    if (r->nwaiting >= WAITING_MOST) {
+    if (r->nin_flight + r->nwaiting >= WAITING_MOST) {
         r->stats.dropped++;
         log_debug("too many Events wait, one is dropped", NULL);
         return;

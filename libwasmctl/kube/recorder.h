@@ -1,7 +1,12 @@
 /*
  * Kubernetes Events (events.k8s.io/v1): one object per (regarding, type, reason, note); repetition within 6
+<<<<<<< HEAD
  * minutes becomes a series by one patch, at most one write a series every 10 s. Sending is fire and forget: a
  * failure is logged at debug and dropped; at most 1,000 events wait.
+=======
+ * minutes becomes a series by one patch, at most one write a series every 30 s. Sending is fire and forget: a
+ * failure is logged at debug and dropped; at most 1,000 events wait, eight of them are being sent.
+>>>>>>> 537dfba (Send eight Events at a time: test it, and count those being sent among the thousand)
  */
 #ifndef WASMCTL_KUBE_RECORDER_H
 #define WASMCTL_KUBE_RECORDER_H

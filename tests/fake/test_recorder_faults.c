@@ -141,6 +141,23 @@ static void test_flood(void **state)
     kube_recorder_free(r);
 }
 
+/* A server that does not answer is asked for eight at a time: Events leave room for everything else. */
+static void test_few_at_a_time(void **state)
+{
+    enum { MANY = 100, AT_A_TIME = 8 };
+    struct fault *t = *state;
+    struct kube_recorder *r = kube_recorder_new(t->client, "wasm-operator", NULL);
+    struct http_expect *e = http_fake_expect(t->server, "POST", EVENTS,
+                                             (struct http_answer){.ending = HTTP_SILENT, .repeat = true});
+
+    for (int i = 0; i < MANY; i++)
+        kube_record(r, &actor, "Normal", "Started", "Start", "note %d", i);
+    WAIT_FOR(t, http_expect_used(e) == AT_A_TIME);
+    fault_settle(t);
+    assert_int_equal(http_expect_used(e), AT_A_TIME);
+    kube_recorder_free(r);
+}
+
 static void test_long_texts(void **state)
 {
     struct fault *t = *state;
@@ -202,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_new_event),       TEST(test_series),     TEST(test_server_errors_do_not_matter),
+        TEST(test_flood),           TEST(test_few_at_a_time), TEST(test_cluster_scoped),
         TEST(test_flood),           TEST(test_long_texts), TEST(test_cluster_scoped),
         TEST(test_freed_in_flight),
     };
