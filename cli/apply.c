@@ -51,6 +51,26 @@ char *apply_conflict_text(const struct err *e)
     return text;
 }
 
+/* What our own commands wrote (scale, rollout undo...) is of another operation than an apply and so conflicts
+ * with it. The manifest is newer and the user is the same: it wins, as it does in a client-side apply. */
+static bool conflicts_with_ourselves_only(const struct err *e, const char *field_manager)
+{
+    _cleanup_json_ cJSON *status = NULL;
+    bool any = false;
+
+    if (e->http != 409 || !e->details ||
+        json_parse(e->details, strlen(e->details), "status", &status, NULL) < 0)
+        return false;
+    json_each (cause, json_at(status, "details.causes")) {
+        _cleanup_free_ char *manager = quoted_after(json_str_or(cause, "message", ""), "conflict with \"");
+        if (!streq(json_str_or(cause, "reason", ""), "FieldManagerConflict") ||
+            !streq_null(manager, field_manager))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 /* The server names the object in some messages only: says which file it was. */
 static int explain(const struct manifest *m, struct err **err)
 {
@@ -81,12 +101,31 @@ static int wait_for_crd(struct cmd_ctx *c, const struct manifests *set, const st
     return cli_await_established(c, manifest_name(crd), how->crd_timeout_ms, err);
 }
 
+static int send(struct cmd_ctx *c, const struct manifest *m, const struct apply_how *how, const char *body,
+                bool force, cJSON **ret, struct err **err)
+{
+    _cleanup_buf_ struct buf query = BUF_INIT;
+
+    cli_query_add(&query, "fieldManager", how->field_manager);
+    cli_query_add(&query, "force", force ? "true" : "false");
+    cli_write_query(&query, how->dry_run, how->validate);
+    struct cli_request request = {
+        .method = "PATCH",
+        .resource = m->resource,
+        .namespace = manifest_namespace(m),
+        .name = manifest_name(m),
+        .query = buf_str(&query),
+        .body = body,
+        .content_type = KUBE_APPLY_YAML,
+    };
+    return cli_request(c, &request, ret, err);
+}
+
 static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *m,
                      const struct apply_how *how, struct cli_results *results, struct err **err)
 {
     _cleanup_json_ cJSON *answer = NULL;
     _cleanup_free_ char *body = NULL;
-    _cleanup_buf_ struct buf query = BUF_INIT;
     int r = manifest_resolve(c, set, m, err);
 
     if (r < 0)
@@ -108,20 +147,13 @@ static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *
         return r;
     /* Both are set by the server alone; it refuses them in an apply. */
     json_del(m->object, "metadata.managedFields");
-    cli_query_add(&query, "fieldManager", how->field_manager);
-    cli_query_add(&query, "force", how->force ? "true" : "false");
-    cli_write_query(&query, how->dry_run, how->validate);
     body = json_print(m->object);
-    struct cli_request request = {
-        .method = "PATCH",
-        .resource = m->resource,
-        .namespace = manifest_namespace(m),
-        .name = manifest_name(m),
-        .query = buf_str(&query),
-        .body = body,
-        .content_type = KUBE_APPLY_YAML,
-    };
-    r = cli_request(c, &request, &answer, err);
+    r = send(c, m, how, body, how->force, &answer, err);
+    if (r < 0 && !how->force && conflicts_with_ourselves_only(*err, how->field_manager)) {
+        err_free(*err);
+        *err = NULL;
+        r = send(c, m, how, body, true, &answer, err);
+    }
     if (r < 0)
         return explain(m, err);
     cli_result(results, m->resource, answer, "serverside-applied");

@@ -219,47 +219,6 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
     return 0;
 }
 
-struct listed {
-    const struct cli_target *target;
-    struct cli_targets *all;
-};
-
-static int take_page(void *arg, cJSON *page, struct err **err _unused_)
-{
-    struct listed *l = arg;
-
-    json_each (item, json_get(page, "items"))
-        cli_targets_add(l->all, l->target->resource, json_str(item, "metadata.namespace"),
-                        json_str_or(item, "metadata.name", ""));
-    return 0;
-}
-
-/* Kinds without names become the objects there are now. */
-static int expand(struct waits *w, const struct cli_targets *given, struct cli_targets *all, struct err **err)
-{
-    for (size_t i = 0; i < given->len; i++) {
-        const struct cli_target *t = &given->items[i];
-        struct listed l = {t, all};
-        struct kube_client *client;
-        if (t->name) {
-            cli_targets_add(all, t->resource, t->namespace, t->name);
-            continue;
-        }
-        _cleanup_free_ char *path = kube_path(t->resource, t->namespace, NULL, NULL);
-        _cleanup_buf_ struct buf query = BUF_INIT;
-        int r = cmd_client(w->c, &client, err);
-        if (r < 0)
-            return r;
-        cli_query_add(&query, "labelSelector", w->o->selector);
-        cli_query_add(&query, "fieldSelector", w->o->field_selector);
-        r = kube_list_wait(client, path, buf_str(&query), CLI_AS_METADATA_LIST, 0, take_page, &l, NULL, err);
-        r = cli_explain_missing(w->c, t->resource, r, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int wait_for_all(struct waits *w, struct err **err)
 {
     const struct wait_options *o = w->o;
@@ -275,7 +234,7 @@ static int wait_for_all(struct waits *w, struct err **err)
         return r;
     if (!how.selector && !given.named && given.len)
         return cmd_usage(w->c, err, "resource(s) were provided, but no name was specified");
-    r = expand(w, &given, &all, err);
+    r = cli_targets_expand(w->c, &given, o->selector, o->field_selector, &all, err);
     if (r < 0)
         return r;
     if (all.len == 0 && w->goals[0].kind != GOAL_DELETE && !w->c->failed)

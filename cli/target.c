@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kube/discovery.h"
+#include "kube/watch.h"
 
 void cli_targets_release(struct cli_targets *t)
 {
@@ -222,5 +223,48 @@ int cli_targets_parse(struct cmd_ctx *c, const struct cli_target_options *option
         return r;
     *ret = t;
     t = (struct cli_targets){0};
+    return 0;
+}
+
+/* Selectors */
+
+struct listed {
+    const struct cli_target *target;
+    struct cli_targets *all;
+};
+
+static int take_page(void *arg, cJSON *page, struct err **err _unused_)
+{
+    struct listed *l = arg;
+
+    json_each (item, json_get(page, "items"))
+        cli_targets_add(l->all, l->target->resource, json_str(item, "metadata.namespace"),
+                        json_str_or(item, "metadata.name", ""));
+    return 0;
+}
+
+int cli_targets_expand(struct cmd_ctx *c, const struct cli_targets *given, const char *label_selector,
+                       const char *field_selector, struct cli_targets *all, struct err **err)
+{
+    for (size_t i = 0; i < given->len; i++) {
+        const struct cli_target *t = &given->items[i];
+        struct listed l = {t, all};
+        struct kube_client *client;
+        if (t->name) {
+            cli_targets_add(all, t->resource, t->namespace, t->name);
+            continue;
+        }
+        _cleanup_free_ char *path = kube_path(t->resource, t->namespace, NULL, NULL);
+        _cleanup_buf_ struct buf query = BUF_INIT;
+        int r = cmd_client(c, &client, err);
+        if (r < 0)
+            return r;
+        cli_query_add(&query, "labelSelector", label_selector);
+        cli_query_add(&query, "fieldSelector", field_selector);
+        r = kube_list_wait(client, path, buf_str(&query), CLI_AS_METADATA_LIST, 0, take_page, &l, NULL, err);
+        r = cli_explain_missing(c, t->resource, r, err);
+        if (r < 0)
+            return r;
+    }
     return 0;
 }

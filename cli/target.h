@@ -34,6 +34,11 @@ int cli_targets_parse(struct cmd_ctx *c, const struct cli_target_options *option
 void cli_targets_add(struct cli_targets *t, const struct kube_resource *resource, const char *namespace,
                      const char *name);
 
+/* Kinds without names become the objects that match now, named ones stay; appended to all. Selectors may be
+ * NULL. */
+int cli_targets_expand(struct cmd_ctx *c, const struct cli_targets *given, const char *label_selector,
+                       const char *field_selector, struct cli_targets *all, struct err **err);
+
 /* "default" for a namespaced kind without -A, NULL otherwise. */
 const char *cli_namespace_for(const struct cmd_ctx *c, const struct kube_resource *r, bool all_namespaces);
 

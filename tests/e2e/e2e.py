@@ -545,6 +545,7 @@ def leader_election():
 # Each topic registers its tests.
 import chaos  # noqa: E402,F401
 import deaf  # noqa: E402,F401
+import rollouts  # noqa: E402,F401
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))
