@@ -20,7 +20,8 @@ static void check(const char *spec, const char *data, const char *want)
     _cleanup_free_ char *text = patch ? json_print(patch) : NULL;
     assert_true(streq_null(text, want));
     /* Applied, it makes the revision's members what they were, and touches no other. */
-    json_merge_patch(&object, patch);
+    if (patch)
+        json_merge_patch(&object, patch);
     _cleanup_json_ cJSON *again = rollout_undo_patch(object, revision);
     assert_null(again);
 }
