@@ -2,16 +2,18 @@
 """What the operator and the actors do when things break, as often as it takes for numbers: the steps of tests/e2e/chaos.py on an environment
 of its own (named "chaos-bench"), which is removed again.
 
-Usage: bench/chaos.py [--build DIR] [--only STEP,...] [--kills N] [--operator-kills N] [--bus-seconds S] [--cycles N] [--seed N]
+Usage: bench/chaos.py [--build DIR] [--only STEP,...] [--kills N] [--operator-kills N] [--bus-seconds S] [--cycles N] [--rounds N]
+                      [--seed N]
 
-Steps: failover, frozen, zone, bus, operator, rollout, drain, wedge, calls."""
+Steps: failover, frozen, zone, bus, operator, rollout, drain, wedge, calls, monkey."""
 import argparse
 import os
+import random
 import statistics
 import sys
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-STEPS = ["failover", "frozen", "zone", "bus", "operator", "rollout", "drain", "wedge", "calls"]
+STEPS = ["failover", "frozen", "zone", "bus", "operator", "rollout", "drain", "wedge", "calls", "monkey"]
 
 
 def prepare(build, name):
@@ -39,6 +41,7 @@ def main():
     parser.add_argument("--operator-kills", type=int, default=20)
     parser.add_argument("--bus-seconds", type=float, default=60)
     parser.add_argument("--cycles", type=int, default=10, help="rounds of good, bad, good under load")
+    parser.add_argument("--rounds", type=int, default=10, help="of random faults and changes (monkey)")
     parser.add_argument("--seed", type=int)
     args = parser.parse_args()
     steps = args.only.split(",")
@@ -47,6 +50,7 @@ def main():
     prepare(args.build, "chaos-bench")
     import chaos  # pylint: disable=import-outside-toplevel
     from harness import Env, Failed, dev, run, WASMCTL  # pylint: disable=import-outside-toplevel
+    from monkey import monkey  # pylint: disable=import-outside-toplevel
     from load import summary  # pylint: disable=import-outside-toplevel
 
     def failover():
@@ -67,7 +71,8 @@ def main():
     run_step = {"failover": failover, "frozen": chaos.chaos_host_frozen, "zone": chaos.chaos_zone_lost, "bus": bus,
                 "operator": lambda: chaos.operator_killed(args.operator_kills, args.seed), "rollout": rollout,
                 "drain": chaos.chaos_drain_under_load, "wedge": chaos.chaos_bus_restarted_under_load,
-                "calls": chaos.chaos_lost_call_ends}
+                "calls": chaos.chaos_lost_call_ends,
+                "monkey": lambda: monkey(args.rounds, 15, random.randrange(10000) if args.seed is None else args.seed)}
     failed = []
     run(WASMCTL, "dev", "down", "--name", "chaos-bench", "--purge", check=False)
     dev("up", "--hosts", "1", timeout=240)
