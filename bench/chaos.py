@@ -63,10 +63,10 @@ def main():
         print(f"bus away for {args.bus_seconds:.0f} s: nothing was deleted, everything known {took:.2f} s after its return")
 
     def rollout():
-        for replicas in (1, 2):
-            calm, changed = chaos.rollouts_under_load(2 * args.cycles, args.cycles, replicas=replicas)
-            print(f"{replicas} replicas, without a change: {summary(calm)}")
-            print(f"{replicas} replicas, {args.cycles} times good, bad, good: {summary(changed)}")
+        for replicas, hosts in ((1, 2), (2, 3), (2, 2)):
+            calm, changed = chaos.rollouts_under_load(2 * args.cycles, args.cycles, replicas=replicas, hosts=hosts)
+            print(f"{replicas} replicas, {hosts} hosts, without a change: {summary(calm)}")
+            print(f"{replicas} replicas, {hosts} hosts, {args.cycles} times good, bad, good: {summary(changed)}")
 
     run_step = {"failover": failover, "frozen": chaos.chaos_host_frozen, "zone": chaos.chaos_zone_lost, "bus": bus,
                 "operator": lambda: chaos.operator_killed(args.operator_kills, args.seed), "rollout": rollout,

@@ -256,7 +256,9 @@ static void make_placement(const struct view *v, struct plan *p)
             .backoff = in_backoff(v, h),
             .deaf = h->deaf && !evacuates,
             .restarting = h->restarting,
-            .updating = surge && h->running && h->ours && !is_current(v, h),
+            /* A scale makes the host take what runs there down for a moment: the excess goes where nothing
+             * runs yet, or nowhere. */
+            .updating = surge && h->running && h->ours,
             .load = h->load,
             .current = plan_running_on(v, h),
             .since_ns = before ? before->since_ns : v->now_ns,
@@ -264,8 +266,10 @@ static void make_placement(const struct view *v, struct plan *p)
         /* What is being started counts as there: it must not be started a second time elsewhere. */
         if (is_busy(h) && h->memory->task == UNIT_SETTING)
             hosts[i].current = h->memory->replicas;
-        else if (is_busy(h) && h->memory->task == UNIT_STOPPING)
+        if (is_busy(h) && h->memory->task == UNIT_STOPPING) {
             hosts[i].current = 0;
+            hosts[i].updating = false; /* it will have room for the excess */
+        }
     }
     struct place_input in = {
         .hosts = hosts,

@@ -43,7 +43,7 @@ struct place_host {
     bool backoff;     /* failed lately */
     bool deaf;        /* takes no new work, what runs there stays */
     bool restarting;  /* is being emptied */
-    bool updating;    /* holds the revision before: keeps what it has, takes no more */
+    bool updating;    /* in the course of an update: keeps what it has, takes no more */
     uint32_t load;    /* replicas of others there */
     int32_t current;  /* replicas of this workload there now (running or starting) */
     int64_t since_ns; /* when they came; the newest go first */

@@ -386,10 +386,10 @@ def chaos_operator_killed():
 
 # Changes under load
 
-def rollouts_under_load(seconds, cycles, rate=200, replicas=2):
+def rollouts_under_load(seconds, cycles, rate=200, replicas=2, hosts=3):
     """(numbers without a change, numbers with so many rounds of good, bad, good): as long, as many requests a second."""
     port = free_port()
-    with Pool("rollout", {"role": "entrance"}, {"role": "actor"}, {"role": "actor"}) as pool:
+    with Pool("rollout", {"role": "entrance"}, *[{"role": "actor"}] * hosts) as pool:
         watch = OperatorWatch()
         spec = http_pair_in(pool, "rollout", port, replicas=replicas)
         with Load(port, rate, timeout=5) as load:

@@ -257,8 +257,24 @@ static void test_update_with_surge(void **state)
     assert_int_equal(t->plan.place.missing, 0);
     assert_null(t->plan.place.summary);
 
-    /* Paused, Recreate: nothing in excess. */
+    /* The other host has the new one already: it is not scaled for the sake of one in excess. */
     t->v.nhosts = 2;
+    t->w.replicas = 2;
+    runs(t, 1, 1, "new");
+    assert_string_equal(plan_text(t), "set h0 1 update");
+    /* A host that is just being emptied will take it: nothing that serves is touched before. */
+    t->v.nhosts = 3;
+    runs(t, 1, 1, "old");
+    runs(t, 2, 1, "old");
+    busy(t, 2, UNIT_STOPPING, 0);
+    assert_string_equal(plan_text(t), "");
+    t->hosts[2].memory = NULL;
+    t->hosts[2].running = false;
+    assert_string_equal(plan_text(t), "set h2 1 start");
+    t->v.nhosts = 2;
+    t->w.replicas = 1;
+
+    /* Paused, Recreate: nothing in excess. */
     t->hosts[1].running = false;
     t->w.paused = true;
     assert_string_equal(plan_text(t), "");
