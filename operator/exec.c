@@ -75,6 +75,7 @@ static void on_restored(void *arg, const struct err *err)
                      "host %s runs nothing: revision %s cannot be put back: %s", h->host, h->good_revision,
                      err_text(err));
     } else {
+        unit_host_serves(h);
         log_info("put the last revision back", "object", u->key, "host", h->host, "revision",
                  h->good_revision, NULL);
         if (w)

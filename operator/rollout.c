@@ -53,6 +53,24 @@ static bool is_busy(const struct view_host *h)
     return h->memory && h->memory->op;
 }
 
+/* Replicas that were started so lately that calls may not reach them yet: nothing else is taken down for
+ * them. *ret_ms: until all are reached. */
+static int32_t settling(const struct view *v, int64_t *ret_ms)
+{
+    int32_t n = 0;
+
+    *ret_ms = 0;
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        if (!h->healthy || !h->memory || is_busy(h) || h->memory->serves_ms <= v->now_ms)
+            continue;
+        n += plan_running_on(v, h);
+        if (h->memory->serves_ms - v->now_ms > *ret_ms)
+            *ret_ms = h->memory->serves_ms - v->now_ms;
+    }
+    return n;
+}
+
 static bool is_current(const struct view *v, const struct view_host *h)
 {
     return streq(h->revision, v->revision);
@@ -360,7 +378,8 @@ static bool serves_anywhere(const struct view *v)
 
 static void plan_updates(const struct view *v, struct plan *p)
 {
-    int32_t budget = unavailable_budget(v, p), down = p->desired - p->ready;
+    int64_t settle;
+    int32_t budget = unavailable_budget(v, p), down = p->desired - p->ready + settling(v, &settle);
     const struct view_host *only = failed_update(v);
 
     if (v->w->paused)
@@ -387,8 +406,11 @@ static void plan_updates(const struct view *v, struct plan *p)
         }
         /* One host is always allowed when all serve, those in excess too, even if it holds more replicas than
          * the budget. */
-        if (!v->w->recreate && down > -p->surge && down + have > budget)
+        if (!v->w->recreate && down > -p->surge && down + have > budget) {
+            if (settle)
+                again_in(p, settle);
             continue;
+        }
         act(p, (struct plan_action){
                    .kind = PLAN_SET, .host = h->id, .replicas = p->place.wanted[i], .why = "update"});
         down += have;
@@ -397,7 +419,8 @@ static void plan_updates(const struct view *v, struct plan *p)
 
 static void plan_stops(const struct view *v, struct plan *p)
 {
-    int32_t spare = p->ready - p->desired;
+    int64_t settle;
+    int32_t spare = p->ready - p->desired - settling(v, &settle);
 
     for (size_t i = 0; i < v->nhosts; i++) {
         const struct view_host *h = &v->hosts[i];
@@ -405,8 +428,11 @@ static void plan_stops(const struct view *v, struct plan *p)
         if (p->place.wanted[i] > 0 || !have || is_busy(h))
             continue;
         /* Replacement first: what must leave a host stays until enough serve elsewhere. */
-        if (!v->w->placement.daemon && spare < have && h->healthy)
+        if (!v->w->placement.daemon && spare < have && h->healthy) {
+            if (settle)
+                again_in(p, settle);
             continue;
+        }
         if (in_backoff(v, h)) {
             again_in(p, h->memory->retry_ms - v->now_ms);
             continue;

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 5 * 60 * 1000 };
+enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 5 * 60 * 1000, SETTLE_MS = 300 };
 
 void unit_host_keep(struct unit_host *h, const char *image, const char *revision, const char *config,
                     int32_t replicas)
@@ -95,8 +95,15 @@ struct unit_host *unit_host_get(struct op_unit *u, const char *host)
     return h;
 }
 
+void unit_host_serves(struct unit_host *h)
+{
+    h->serves_ms = loop_now_ms(h->unit->op->loop) + SETTLE_MS;
+}
+
 void unit_host_done(struct unit_host *h, const struct err *err)
 {
+    if (!err && h->task == UNIT_SETTING)
+        unit_host_serves(h);
     h->op = NULL;
     h->task = UNIT_IDLE;
     if (!err) {

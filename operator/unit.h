@@ -19,6 +19,7 @@ struct unit_host {
     char *revision; /* being set */
     int32_t replicas;
     int64_t started_ms; /* loop clock */
+    int64_t serves_ms;  /* loop clock; calls surely reach what was started last from then on */
 
     unsigned failures; /* in a row */
     int64_t retry_ms;  /* loop clock; not tried again before */
@@ -65,6 +66,9 @@ struct unit_host *unit_host_find(const struct op_unit *u, const char *host);
 /* Remembers what is about to be replaced; NULL image forgets. */
 void unit_host_keep(struct unit_host *h, const char *image, const char *revision, const char *config,
                     int32_t replicas);
+/* It was started. The host says so on another connection than the one it takes calls on: they may reach it
+ * some milliseconds later. */
+void unit_host_serves(struct unit_host *h);
 /* Notes the outcome and sets back-off: 1 s doubling to 5 minutes. */
 void unit_host_done(struct unit_host *h, const struct err *err);
 /* A request for its object has ended: the status that waited for it is due. */

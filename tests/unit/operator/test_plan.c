@@ -283,6 +283,32 @@ static void test_update_with_surge(void **state)
     assert_string_equal(plan_text(t), "set h0 1 update");
 }
 
+/* A host says that it runs before calls reach it: what serves elsewhere stays until they surely do. */
+static void test_started_lately_is_not_relied_on(void **state)
+{
+    struct world *t = *state;
+
+    t->w.replicas = 2;
+    t->w.max_unavailable_abs = 1;
+    runs(t, 0, 1, "new");
+    runs(t, 1, 1, "old");
+    t->hosts[0].memory = &t->memory[0];
+    t->memory[0].serves_ms = t->v.now_ms + 300;
+    assert_string_equal(plan_text(t), "");
+    assert_int_equal(t->plan.again_ms, 300);
+    t->memory[0].serves_ms = t->v.now_ms;
+    assert_string_equal(plan_text(t), "set h1 1 update");
+    /* Moved away: the same. */
+    t->w.replicas = 1;
+    runs(t, 1, 1, "new");
+    t->hosts[1].cordoned = t->hosts[1].restarting = true;
+    t->memory[0].serves_ms = t->v.now_ms + 200;
+    assert_string_equal(plan_text(t), "");
+    assert_int_equal(t->plan.again_ms, 200);
+    t->memory[0].serves_ms = t->v.now_ms;
+    assert_string_equal(plan_text(t), "stop h1");
+}
+
 static void test_surge_of_many_on_one_host(void **state)
 {
     struct world *t = *state;
@@ -574,6 +600,7 @@ int main(void)
         TEST(test_backoff),
         TEST(test_update_host_by_host),
         TEST(test_update_with_surge),
+        TEST(test_started_lately_is_not_relied_on),
         TEST(test_surge_of_many_on_one_host),
         TEST(test_failed_surge_touches_nothing),
         TEST(test_bad_update_stops_after_the_first_host),
