@@ -7,7 +7,7 @@
 /* What the operator knows of a host beyond the lattice's own table. */
 struct op_host {
     char *id;
-    size_t slot; /* in the table of its lattice (table.h), SIZE_MAX = not there */
+    size_t slot;        /* in the table of its lattice (table.h), SIZE_MAX = not there */
     struct map *labels; /* reported and by rule, made legal; char * values */
     struct map *units;  /* component and provider ids of the last look -> hash, to tell what changed */
     enum lat_host_state state;
@@ -50,6 +50,7 @@ struct op_lattice {
     bool ever_connected;
     int64_t opened_ms; /* loop clock */
     char *disconnected_why;
+    const char *told;  /* reason of the last Event about the connection; a literal, NULL if none */
     struct map *hosts; /* host id -> struct op_host * */
 
     /* See table.h. */

@@ -131,7 +131,24 @@ static int64_t steady_rtt(int64_t now_ms, int64_t written_ms)
     return written_ms >= 0 && (off < 5 || off < written_ms / 2) ? written_ms : now_ms;
 }
 
-static void write_status(struct op *op, const struct op_lattice *l, const struct model_lattice *object)
+/* One Event each time the connection comes, goes, or fails for another reason. */
+static void tell_connection(struct op_lattice *l, const struct model_lattice *object, bool connected,
+                            const char *reason, const char *text)
+{
+    const struct model_condition *before = model_condition_find(&object->conditions, "Connected");
+    const char *last = l->told ? l->told : before ? before->reason : "";
+    struct kube_ref ref = {.api_version = MODEL_API_VERSION,
+                           .kind = "Lattice",
+                           .name = object->meta.name,
+                           .uid = object->meta.uid};
+
+    if (streq(last, reason) || (!connected && op_lattice_connecting(l)))
+        return;
+    l->told = reason;
+    kube_record(l->op->recorder, &ref, connected ? "Normal" : "Warning", reason, "Connect", "%s", text);
+}
+
+static void write_status(struct op *op, struct op_lattice *l, const struct model_lattice *object)
 {
     cJSON *status = cJSON_CreateObject(), *conditions = cJSON_CreateArray();
     int64_t now = time_now_ns();
@@ -158,6 +175,10 @@ static void write_status(struct op *op, const struct op_lattice *l, const struct
     const char *why = object->problem ? object->problem : l->problem ? l->problem : l->disconnected_why;
     const char *reason = object->problem ? "InvalidSpec" : l->problem ? "CannotOpen" : "Disconnected";
     int64_t generation = object->meta.generation;
+    if (connected)
+        tell_connection(l, object, true, "Connected", "connected to NATS");
+    else
+        tell_connection(l, object, false, reason, why ? why : "connecting");
     if (connected)
         model_condition_add(conditions, &object->conditions, "Connected", "True", "Connected",
                             "connected to NATS", generation, now);

@@ -51,10 +51,11 @@ static void drop_stale_hosts(struct op_unit *u, const struct op_lattice *l)
 static void count(struct op *op, struct op_unit *u, const struct view *v, const struct plan *p)
 {
     const struct model_workload *w = v->w;
-    const int32_t n[TALLY_REPLICAS_COUNT] = {p->desired, p->running, p->ready, p->updated};
+    const int32_t n[TALLY_REPLICAS_COUNT] = {p->desired, p->running, p->ready, p->updated},
+                  none[] = {0, 0, 0, 0};
 
-    if (v->lattice == VIEW_LATTICE_OK)
-        tally_replicas(op->metrics, u->kind, &u->tally, n, v->now_ms,
+    if (v->lattice == VIEW_LATTICE_OK || v->lattice == VIEW_LATTICE_HELD)
+        tally_replicas(op->metrics, u->kind, &u->tally, w->meta.deleted_ns ? none : n, v->now_ms,
                        !w->placement.daemon && !w->meta.deleted_ns);
 }
 

@@ -40,6 +40,39 @@ static const char *foreign_link(const struct view *v)
     return NULL;
 }
 
+/* What a person can do so that a host fits, by what keeps hosts from it; NULL when only waiting helps. */
+static char *placement_advice(const struct plan *p)
+{
+    static const char *const advice[PLACE_REASON_COUNT] = {
+        [PLACE_SELECTOR] = "label a host, or change spec.placement.hostSelector",
+        [PLACE_CORDONED] = "uncordon a host (wasmctl uncordon)",
+        [PLACE_TAINT] = "tolerate the taint in spec.placement.tolerations, or take it off the LatticeHost",
+        [PLACE_TOPOLOGY] = "label the hosts, or change spec.placement.spread",
+        [PLACE_SKEW] = "add hosts where replicas are missing, or raise maxSkew in spec.placement.spread",
+        [PLACE_FOREIGN] = "stop what runs under this id there, or choose another id in the spec",
+    };
+    _cleanup_strv_ char **said = strv_new();
+
+    for (size_t i = 0; i < p->place.nhosts; i++) {
+        const char *text = advice[p->place.verdicts[i].reason];
+        if (text && !strv_has(said, text))
+            strv_push(&said, text);
+    }
+    if (!p->place.nhosts)
+        strv_push(&said, "start a host on this lattice");
+    return *said ? strv_join(said, "; or ") : NULL;
+}
+
+static struct verdict no_fitting_host(const struct plan *p)
+{
+    _cleanup_free_ char *advice = placement_advice(p);
+
+    return verdict("False", "NoFittingHost",
+                   xasprintf("%d of %d replicas ready; %d cannot be placed: %s%s%s", p->ready, p->desired,
+                             p->place.missing, p->place.summary, advice ? ". To place them: " : "",
+                             advice ? advice : ""));
+}
+
 static struct verdict ready_verdict(const struct op_unit *u, const struct view *v, const struct plan *p)
 {
     const struct model_workload *w = v->w;
@@ -52,9 +85,11 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
             "False", "LatticeNotFound",
             xasprintf("Lattice %s does not exist: create it, or correct spec.lattice", w->lattice));
     if (v->lattice == VIEW_LATTICE_DISCONNECTED)
-        return verdict("Unknown", "LatticeDisconnected",
-                       xasprintf("lattice %s is not connected (%s): nothing is judged or changed", w->lattice,
-                                 v->lattice_why));
+        return verdict(
+            "Unknown", "LatticeDisconnected",
+            xasprintf("lattice %s is not connected (%s): nothing is judged or changed until it is; "
+                      "see the Lattice's condition Connected",
+                      w->lattice, v->lattice_why));
     if (v->lattice == VIEW_LATTICE_SYNCING)
         return verdict("Unknown", "LatticeSyncing",
                        xasprintf("waiting for the hosts of lattice %s to answer", w->lattice));
@@ -75,9 +110,7 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
                        xasprintf("%d of %d replicas ready; host %s: %s", p->ready, p->desired, p->failed_host,
                                  p->error));
     if (p->place.missing > 0)
-        return verdict("False", "NoFittingHost",
-                       xasprintf("%d of %d replicas ready; %d cannot be placed: %s", p->ready, p->desired,
-                                 p->place.missing, p->place.summary));
+        return no_fitting_host(p);
     if (p->ready < p->desired)
         return verdict("False", "Starting", xasprintf("%d of %d replicas ready", p->ready, p->desired));
     if (v->link_problem)
@@ -91,7 +124,8 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
     if ((text = call_error(u, "link/")))
         return verdict("False", "LinkFailed", xasprintf("the lattice refused a link: %s", text));
     if (v->waits_for)
-        return verdict("False", "CapabilityNotReady", xasprintf("%s runs on no host yet", v->waits_for));
+        return verdict("False", "CapabilityNotReady",
+                       xasprintf("%s runs on no host yet: see its condition Ready", v->waits_for));
     if (p->links_held)
         return verdict(
             "False", "HostsDeaf",

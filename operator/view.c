@@ -30,8 +30,9 @@ static void config_problem(struct view *v, const char *reason, char *text)
     v->config_problem = text;
 }
 
-/* Sources in order, then the inline values: later wins. */
-static struct map *merge_config(struct op *op, struct view *v, const struct model_config *c)
+/* Sources in order, then the inline values: later wins. field: where the sources are named, for people. */
+static struct map *merge_config(struct op *op, struct view *v, const struct model_config *c,
+                                const char *field)
 {
     const struct model_workload *w = v->w;
     struct map *merged = map_new(free);
@@ -50,12 +51,17 @@ static struct map *merge_config(struct op *op, struct view *v, const struct mode
             break;
         case SOURCE_MISSING:
             if (!s->optional)
-                config_problem(v, "ConfigMissing", xasprintf("%s %s/%s does not exist", kind, ns, s->name));
+                config_problem(v, "ConfigMissing",
+                               xasprintf("%s %s/%s, named in %s, does not exist: create it, or mark it "
+                                         "optional there",
+                                         kind, ns, s->name, field));
             break;
         case SOURCE_FORBIDDEN:
             config_problem(
                 v, "ConfigForbidden",
-                xasprintf("the operator may not read %s %s/%s (check its RBAC)", kind, ns, s->name));
+                xasprintf("the operator may not read %s %s/%s, named in %s: allow its ServiceAccount to "
+                          "get, list and watch %ss there",
+                          kind, ns, s->name, field, s->secret ? "secret" : "configmap"));
             break;
         }
     }
@@ -91,13 +97,15 @@ static void read_login(struct op *op, struct view *v)
         return;
     case SOURCE_MISSING:
         config_problem(v, "PullSecretMissing",
-                       xasprintf("Secret %s/%s of spec.imagePullSecret does not exist", w->meta.namespace,
-                                 w->pull_secret));
+                       xasprintf("Secret %s/%s, named in spec.imagePullSecret, does not exist: create it "
+                                 "(type kubernetes.io/dockerconfigjson), or correct the name",
+                                 w->meta.namespace, w->pull_secret));
         return;
     case SOURCE_FORBIDDEN:
         config_problem(v, "ConfigForbidden",
-                       xasprintf("the operator may not read Secret %s/%s (check its RBAC)", w->meta.namespace,
-                                 w->pull_secret));
+                       xasprintf("the operator may not read Secret %s/%s, named in spec.imagePullSecret: "
+                                 "allow its ServiceAccount to get, list and watch secrets there",
+                                 w->meta.namespace, w->pull_secret));
         return;
     case SOURCE_FOUND:
         break;
@@ -148,8 +156,9 @@ static char *other_end(struct op *op, struct view *v, const struct model_capabil
     if (!name) {
         link_problem(
             v, "CapabilityUnsupported",
-            xasprintf("capability \"%s\" (%s:%s) names neither provider nor actor, and hosts of driver "
-                      "wasmcloud.v1 have no built-in one",
+            xasprintf("capability \"%s\" (%s:%s) of spec.capabilities names neither provider nor actor, and "
+                      "hosts of driver wasmcloud.v1 have no built-in one: name the WasmProvider that offers "
+                      "it in its field provider",
                       c->name, c->interface.namespace, c->interface.package));
         return NULL;
     }
@@ -158,12 +167,15 @@ static char *other_end(struct op *op, struct view *v, const struct model_capabil
     if (!other) {
         link_problem(
             v, c->provider ? "ProviderNotFound" : "ActorNotFound",
-            xasprintf("%s %s of capability \"%s\" does not exist", model_kind_name(kind), key, c->name));
+            xasprintf("%s %s, named in the field %s of capability \"%s\", does not exist: create it, or "
+                      "correct the name",
+                      model_kind_name(kind), key, c->provider ? "provider" : "actor", c->name));
         return NULL;
     }
     if (!streq(other->lattice, w->lattice)) {
         link_problem(v, "OtherLattice",
-                     xasprintf("%s %s of capability \"%s\" is in lattice %s, not in %s",
+                     xasprintf("%s %s of capability \"%s\" is in lattice %s, not in %s: both ends of a "
+                               "capability need the same spec.lattice",
                                model_kind_name(kind), key, c->name, other->lattice, w->lattice));
         return NULL;
     }
@@ -178,7 +190,8 @@ static void add_link(struct op *op, struct view *v, const struct model_capabilit
 
     if (!other)
         return;
-    struct map *values = merge_config(op, v, &c->config);
+    _cleanup_free_ char *field = xasprintf("configFrom of capability \"%s\"", c->name);
+    struct map *values = merge_config(op, v, &c->config, field);
     bool inward = model_interface_is_export(&c->interface) && c->provider;
     if (inward && model_interface_is_http(&c->interface) && !map_has(values, HTTP_TIMEOUT_KEY))
         map_set(values, HTTP_TIMEOUT_KEY, xstrdup(HTTP_TIMEOUT_DEFAULT));
@@ -386,7 +399,7 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
     v->owner_prefix = links_owner_prefix(v->owner);
     read_lattice(op, v);
     sources_begin(op->sources);
-    add_config(v, v->owner, merge_config(op, v, &w->config));
+    add_config(v, v->owner, merge_config(op, v, &w->config, "spec.configFrom"));
     for (size_t i = 0; i < w->ncapabilities; i++)
         add_link(op, v, &w->capabilities[i]);
     read_login(op, v);
