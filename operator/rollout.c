@@ -95,6 +95,12 @@ static void plan_delete(const struct view *v, struct plan *p)
         act(p, (struct plan_action){.kind = PLAN_FINALIZER_REMOVE, .why = "its lattice does not exist"});
         return;
     }
+    /* Nobody runs anything, and nobody can be asked for links: what may be left of it is swept when a host
+     * comes. */
+    if (!v->nhosts && (v->lattice == VIEW_LATTICE_OK || v->lattice == VIEW_LATTICE_HELD)) {
+        act(p, (struct plan_action){.kind = PLAN_FINALIZER_REMOVE, .why = "its lattice has no live host"});
+        return;
+    }
     if (v->lattice != VIEW_LATTICE_OK) {
         int64_t waited = v->now_ns - v->w->meta.deleted_ns;
         if (waited >= DELETE_PATIENCE_NS)

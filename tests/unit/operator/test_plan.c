@@ -516,6 +516,27 @@ static void test_delete_without_a_lattice(void **state)
     assert_string_equal(plan_text(t), "finalizer-remove");
 }
 
+/* Without a live host nobody answers for links: the object does not wait for one. */
+static void test_delete_without_a_host(void **state)
+{
+    struct world *t = *state;
+    const struct lat_link *unwanted[1] = {NULL};
+
+    t->w.meta.deleted_ns = t->v.now_ns - 1;
+    t->v.links_known = false;
+    assert_string_equal(plan_text(t), "");
+    t->v.nhosts = 0;
+    assert_string_equal(plan_text(t), "finalizer-remove");
+    t->v.links_known = true;
+    t->v.unwanted = unwanted;
+    t->v.nunwanted = 1;
+    assert_string_equal(plan_text(t), "finalizer-remove");
+    t->v.lattice = VIEW_LATTICE_HELD;
+    assert_string_equal(plan_text(t), "finalizer-remove");
+    t->v.lattice = VIEW_LATTICE_SYNCING;
+    assert_string_equal(plan_text(t), "");
+}
+
 static void test_providers(void **state)
 {
     struct world *t = *state;
@@ -613,6 +634,7 @@ int main(void)
         TEST(test_deaf_hosts),
         TEST(test_delete),
         TEST(test_delete_without_a_lattice),
+        TEST(test_delete_without_a_host),
         TEST(test_providers),
         TEST(test_invalid_spec_touches_nothing),
     };
