@@ -324,6 +324,7 @@ static void on_connection(void *arg, bool connected, const struct err *err)
     l->connected = connected;
     l->ever_connected = l->ever_connected || connected;
     xstr_replace(&l->disconnected_why, connected ? NULL : err_text(err));
+    l->refused = !connected && err && err->code == ERR_UNAUTHORIZED;
     if (connected)
         log_info("lattice connected", "lattice", l->name, NULL);
     else
@@ -456,6 +457,15 @@ static char *secret_value(const cJSON *secret, const char *key)
     return data;
 }
 
+/* Takes value. */
+static void set_value(struct op_lattice *l, char **at, char *value)
+{
+    if (l->lat && !streq_null(*at, value))
+        l->secrets_changed = true;
+    free(*at);
+    *at = value;
+}
+
 static void on_secret(void *arg, const struct kube_response *response, const struct err *err)
 {
     struct op_secret_wait *wait = arg;
@@ -474,43 +484,79 @@ static void on_secret(void *arg, const struct kube_response *response, const str
     else
         json_parse(response->body, response->len, "secret", &secret, &e);
     if (secret && tls) {
-        l->tls_ca = secret_value(secret, "ca.crt");
-        l->tls_cert = secret_value(secret, "tls.crt");
-        l->tls_key = secret_value(secret, "tls.key");
+        set_value(l, &l->tls_ca, secret_value(secret, "ca.crt"));
+        set_value(l, &l->tls_cert, secret_value(secret, "tls.crt"));
+        set_value(l, &l->tls_key, secret_value(secret, "tls.key"));
         if (!l->tls_ca && !l->tls_cert)
             err_set(&e, ERR_INVALID, "it has neither ca.crt nor tls.crt");
     } else if (secret) {
         const char *key = ref->key ? ref->key : "user.creds";
-        l->credentials = secret_value(secret, key);
+        set_value(l, &l->credentials, secret_value(secret, key));
         if (!l->credentials)
             err_set(&e, ERR_INVALID, "it has no key \"%s\"", key);
     }
-    if (e) {
+    if (e && l->lat) {
+        log_debug("cannot read a secret again", "lattice", l->name, "error", err_text(e), NULL);
+        err_free(e);
+    } else if (e) {
         xstr_replace(&l->problem, NULL);
-        l->problem = xasprintf("secret %s/%s: %s", ref->namespace ? ref->namespace : "default", ref->name,
-                               err_text(e));
+        l->problem = xasprintf("Secret %s/%s, named in spec.nats.%s: %s; it is read again every 10 s",
+                               ref->namespace ? ref->namespace : "default", ref->name,
+                               tls ? "tlsSecret" : "credentialsSecret", err_text(e));
         err_free(e);
         l->retry_ms = loop_now_ms(l->op->loop) + REOPEN_MS;
     }
     wq_add(l->op->q_lattice, l->name);
 }
 
-/* True when the secret is here or not needed. */
-static bool have_secret(struct op_lattice *l, const struct model_secret_ref *ref, bool tls)
+static void read_secret(struct op_lattice *l, const struct model_secret_ref *ref, bool tls)
 {
-    bool here = tls ? l->tls_ca || l->tls_cert : l->credentials != NULL;
-
-    if (!ref->name || here)
-        return true;
-    if (l->secret_requests[tls])
-        return false;
+    if (!ref->name || l->secret_requests[tls])
+        return;
     const struct kube_resource *secrets = kube_builtin_find("secrets");
     _cleanup_free_ char *path =
         kube_path(secrets, ref->namespace ? ref->namespace : "default", ref->name, NULL);
     l->secret_waits[tls] = (struct op_secret_wait){.lattice = l, .tls = tls};
     struct kube_call call = {.method = "GET", .path = path, .done = on_secret, .arg = &l->secret_waits[tls]};
     l->secret_requests[tls] = kube_do(l->op->client, &call);
+}
+
+/* True when the secret is here or not needed. */
+static bool have_secret(struct op_lattice *l, const struct model_secret_ref *ref, bool tls)
+{
+    if (!ref->name || (tls ? l->tls_ca || l->tls_cert : l->credentials != NULL))
+        return true;
+    read_secret(l, ref, tls);
     return false;
+}
+
+static bool has_secrets(const struct model_lattice *object)
+{
+    return object->credentials.name || object->tls.name;
+}
+
+/* What a server refuses may have been mended in the Secret meanwhile. */
+static void look_at_secrets(struct op_lattice *l, const struct model_lattice *object)
+{
+    int64_t now = loop_now_ms(l->op->loop);
+
+    if (l->connected || now < l->retry_ms || !has_secrets(object))
+        return;
+    l->retry_ms = now + REOPEN_MS;
+    read_secret(l, &object->credentials, false);
+    read_secret(l, &object->tls, true);
+}
+
+int64_t op_lattice_due(const struct op_lattice *l)
+{
+    const struct model_lattice *object = op_lattice_object(l->op, l->name);
+    int64_t now = loop_now_ms(l->op->loop), at = l->retry_ms;
+
+    if (op_lattice_connecting(l))
+        at = l->opened_ms + FIRST_CONNECT_MS;
+    else if (l->connected || (l->lat && !(object && has_secrets(object))))
+        return 0;
+    return at > now ? at - now : 0;
 }
 
 static void try_open(struct op_lattice *l, const struct model_lattice *object)
@@ -552,7 +598,7 @@ static void try_open(struct op_lattice *l, const struct model_lattice *object)
     }
     xstr_replace(&l->problem, NULL);
     l->opened_ms = loop_now_ms(l->op->loop);
-    wq_add_after(l->op->q_lattice, l->name, FIRST_CONNECT_MS + 1);
+    l->retry_ms = l->opened_ms + REOPEN_MS;
     if (!l->disconnected_why)
         l->disconnected_why = xstrdup("connecting");
 }
@@ -561,8 +607,10 @@ struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *ob
 {
     struct op_lattice *l = op_lattice_get(op, object->meta.name);
 
-    if (l && l->connection_hash != object->connection_hash) {
-        log_info("lattice connection settings changed", "lattice", l->name, NULL);
+    if (l && (l->connection_hash != object->connection_hash || l->secrets_changed)) {
+        log_info(l->secrets_changed ? "credentials of the lattice changed"
+                                    : "lattice connection settings changed",
+                 "lattice", l->name, NULL);
         op_lattice_close(op, object->meta.name);
         l = NULL;
     }
@@ -580,6 +628,8 @@ struct op_lattice *op_lattice_open(struct op *op, const struct model_lattice *ob
         l->all_units = loop_timer_new(op->loop, look_at_all_units, l);
         map_set(op->lats, l->name, l);
     }
+    if (l->lat)
+        look_at_secrets(l, object);
     if (l->lat || object->problem || loop_now_ms(op->loop) < l->retry_ms)
         return l;
     bool credentials = have_secret(l, &object->credentials, false), tls = have_secret(l, &object->tls, true);

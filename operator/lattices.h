@@ -50,6 +50,7 @@ struct op_lattice {
     bool ever_connected;
     int64_t opened_ms; /* loop clock */
     char *disconnected_why;
+    bool refused;      /* the server does not accept the credentials */
     const char *told;  /* reason of the last Event about the connection; a literal, NULL if none */
     struct map *hosts; /* host id -> struct op_host * */
 
@@ -75,6 +76,7 @@ struct op_lattice {
     struct kube_req *secret_requests[2]; /* credentials, TLS */
     struct op_secret_wait secret_waits[2];
     char *credentials, *tls_ca, *tls_cert, *tls_key;
+    bool secrets_changed; /* since it was opened with them */
 };
 
 struct op_lattice *op_lattice_get(const struct op *op, const char *name);
@@ -85,6 +87,8 @@ void op_lattice_close(struct op *op, const char *name);
 void op_lattice_free(void *l);
 /* The first connection is being made just now: too early to call the lattice disconnected. */
 bool op_lattice_connecting(const struct op_lattice *l);
+/* Milliseconds until op_lattice_open() has something to do again; 0: nothing is planned. */
+int64_t op_lattice_due(const struct op_lattice *l);
 /* Connected and every host judged. */
 bool op_lattice_usable(const struct op_lattice *l);
 const struct op_host *op_lattice_host(const struct op_lattice *l, const char *host_id);

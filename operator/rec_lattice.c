@@ -131,6 +131,43 @@ static int64_t steady_rtt(int64_t now_ms, int64_t written_ms)
     return written_ms >= 0 && (off < 5 || off < written_ms / 2) ? written_ms : now_ms;
 }
 
+/* Reason and message of a lattice that is not connected; the message is owned. */
+static const char *why_not_connected(const struct op_lattice *l, const struct model_lattice *object,
+                                     char **ret_text)
+{
+    const struct model_secret_ref *c = &object->credentials;
+    const char *why = l->disconnected_why ? l->disconnected_why : "connecting";
+
+    if (object->problem) {
+        *ret_text = xstrdup(object->problem);
+        return "InvalidSpec";
+    }
+    if (l->problem) {
+        *ret_text = xstrdup(l->problem);
+        return "CannotOpen";
+    }
+    if (l->refused && c->name)
+        *ret_text =
+            xasprintf("%s: correct the credentials in Secret %s/%s, key %s (spec.nats.credentialsSecret); "
+                      "it is read again every 10 s",
+                      why, c->namespace ? c->namespace : "default", c->name, c->key ? c->key : "user.creds");
+    else if (l->refused)
+        *ret_text = xasprintf("%s: the server wants credentials; name a Secret that holds them in "
+                              "spec.nats.credentialsSecret",
+                              why);
+    if (l->refused)
+        return "CredentialsRefused";
+    if (op_lattice_connecting(l)) {
+        *ret_text = xstrdup(why);
+        return "Connecting";
+    }
+    *ret_text =
+        xasprintf("%s: check spec.nats.servers, and that the server runs and can be reached; it is tried "
+                  "again all the time",
+                  why);
+    return "Disconnected";
+}
+
 /* One Event each time the connection comes, goes, or fails for another reason. */
 static void tell_connection(struct op_lattice *l, const struct model_lattice *object, bool connected,
                             const char *reason, const char *text)
@@ -172,19 +209,19 @@ static void write_status(struct op *op, struct op_lattice *l, const struct model
     if (l->lat)
         json_set(status, "topology", topology_of(l, object));
 
-    const char *why = object->problem ? object->problem : l->problem ? l->problem : l->disconnected_why;
-    const char *reason = object->problem ? "InvalidSpec" : l->problem ? "CannotOpen" : "Disconnected";
+    _cleanup_free_ char *why = NULL;
+    const char *reason = why_not_connected(l, object, &why);
     int64_t generation = object->meta.generation;
     if (connected)
         tell_connection(l, object, true, "Connected", "connected to NATS");
     else
-        tell_connection(l, object, false, reason, why ? why : "connecting");
+        tell_connection(l, object, false, reason, why);
     if (connected)
         model_condition_add(conditions, &object->conditions, "Connected", "True", "Connected",
                             "connected to NATS", generation, now);
     else
-        model_condition_add(conditions, &object->conditions, "Connected", "False", reason,
-                            why ? why : "connecting", generation, now);
+        model_condition_add(conditions, &object->conditions, "Connected", "False", reason, why, generation,
+                            now);
     _cleanup_free_ char *counts = xasprintf("%d of %d hosts ready", ready, hosts);
     if (!connected)
         model_condition_add(conditions, &object->conditions, "Ready", "Unknown", reason,
@@ -304,6 +341,8 @@ void rec_lattice(void *arg, const char *key)
     if (!early || !object->conditions.len)
         write_status(op, l, object);
     int64_t again = object->meta.deleted_ns ? IN_USE_LOOK_MS : RTT_WRITE_MS;
-    int64_t left = l->lat ? heal : l->retry_ms - loop_now_ms(op->loop);
-    wq_done_after(op->q_lattice, key, left > 0 && left < again ? left : again);
+    int64_t due = op_lattice_due(l);
+    if (heal > 0 && heal < again)
+        again = heal;
+    wq_done_after(op->q_lattice, key, due > 0 && due < again ? due : again);
 }

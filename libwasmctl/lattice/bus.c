@@ -334,7 +334,11 @@ static const char *reason_of(natsStatus s)
 
     if (s == NATS_NO_SERVER)
         return "no NATS server answers there";
-    return last == s && !str_empty(text) ? text : natsStatus_GetText(s);
+    if (last != s || str_empty(text))
+        return natsStatus_GetText(s);
+    /* "(conn.c:1905): Authorization Violation" */
+    const char *end = *text == '(' ? strstr(text, "): ") : NULL;
+    return end ? end + 3 : text;
 }
 
 static void wire_subscribe(struct bus_link *k, struct wire_sub *ws)
