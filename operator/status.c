@@ -73,6 +73,34 @@ static struct verdict no_fitting_host(const struct plan *p)
                              advice ? advice : ""));
 }
 
+/* What to do about a start that a host refused, by the host's own words. */
+static char *start_advice(const struct model_workload *w, const char *error)
+{
+    static const char *const refused[] = {"not authorized", "unauthorized", "forbidden", "denied"};
+    static const char *const absent[] = {"manifest unknown", "not found", "no such file", "name unknown"};
+
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        if (strcasestr(error, refused[i]))
+            return w->pull_secret
+                       ? xasprintf(
+                             "Check the credentials for this registry in Secret %s/%s (spec.imagePullSecret)",
+                             w->meta.namespace, w->pull_secret)
+                       : xstrdup("Name a Secret with credentials for this registry in spec.imagePullSecret");
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        if (strcasestr(error, absent[i]))
+            return xstrdup("Check spec.image: there is no such image");
+    return xstrdup("Check spec.image and the host's log");
+}
+
+static struct verdict start_failed(const struct view *v, const struct plan *p)
+{
+    _cleanup_free_ char *advice = start_advice(v->w, p->error);
+
+    return verdict("False", "StartFailed",
+                   xasprintf("%d of %d replicas ready; host %s: %s. %s; it is tried again", p->ready,
+                             p->desired, p->failed_host, p->error, advice));
+}
+
 static struct verdict ready_verdict(const struct op_unit *u, const struct view *v, const struct plan *p)
 {
     const struct model_workload *w = v->w;
@@ -106,9 +134,7 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
     if ((text = call_error(u, "config/")))
         return verdict("False", "ConfigFailed", xasprintf("the lattice refused a configuration: %s", text));
     if (p->ready < p->desired && p->error)
-        return verdict("False", "StartFailed",
-                       xasprintf("%d of %d replicas ready; host %s: %s", p->ready, p->desired, p->failed_host,
-                                 p->error));
+        return start_failed(v, p);
     if (p->place.missing > 0)
         return no_fitting_host(p);
     if (p->ready < p->desired)
