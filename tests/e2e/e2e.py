@@ -546,6 +546,7 @@ def leader_election():
 import chaos  # noqa: E402,F401
 import deaf  # noqa: E402,F401
 import rollouts  # noqa: E402,F401
+import faults  # noqa: E402,F401
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))
