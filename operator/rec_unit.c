@@ -83,6 +83,9 @@ void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
     struct plan p;
     drop_stale_hosts(u, op_lattice_get(op, w->lattice));
     view_make(op, w, u, &v);
+    /* What a missing ConfigMap makes of the revision is no new one. */
+    if (!v.config_problem)
+        unit_forget_failures(u, v.revision);
     plan_unit(&v, &p);
     count(op, u, &v, &p);
     exec_plan(op, u, &v, &p);

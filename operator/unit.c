@@ -95,6 +95,23 @@ struct unit_host *unit_host_get(struct op_unit *u, const char *host)
     return h;
 }
 
+static void forget_failure(struct unit_host *h)
+{
+    h->failures = 0;
+    h->retry_ms = 0;
+    xstr_replace(&h->error, NULL);
+    xstr_replace(&h->failed_revision, NULL);
+}
+
+void unit_forget_failures(struct op_unit *u, const char *revision)
+{
+    for (struct map_iter it = {0}; map_next(u->hosts, &it);) {
+        struct unit_host *h = it.value;
+        if (!h->op && h->failures && !streq_null(h->failed_revision, revision))
+            forget_failure(h);
+    }
+}
+
 void unit_host_serves(struct unit_host *h)
 {
     h->serves_ms = loop_now_ms(h->unit->op->loop) + SETTLE_MS;
@@ -107,10 +124,7 @@ void unit_host_done(struct unit_host *h, const struct err *err)
     h->op = NULL;
     h->task = UNIT_IDLE;
     if (!err) {
-        h->failures = 0;
-        h->retry_ms = 0;
-        xstr_replace(&h->error, NULL);
-        xstr_replace(&h->failed_revision, NULL);
+        forget_failure(h);
         return;
     }
     int64_t wait = BACKOFF_FIRST_MS;

@@ -71,6 +71,8 @@ void unit_host_keep(struct unit_host *h, const char *image, const char *revision
 void unit_host_serves(struct unit_host *h);
 /* Notes the outcome and sets back-off: 1 s doubling to 5 minutes. */
 void unit_host_done(struct unit_host *h, const struct err *err);
+/* Failures of other revisions than this one are history: neither the status nor the next try is about them. */
+void unit_forget_failures(struct op_unit *u, const char *revision);
 /* A request for its object has ended: the status that waited for it is due. */
 void unit_status_again(struct op_unit *u);
 /* A link or config call ended. */

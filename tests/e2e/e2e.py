@@ -96,12 +96,14 @@ def bad_update_keeps_serving():
                    lambda: (o := get("wasmactor", "kept")) and condition(o, "Ready")["reason"] == "UpdateFailed" and o)
     expect("bad.wasm" in condition(obj, "Ready")["message"] or "No such file" in condition(obj, "Ready")["message"],
            condition(obj, "Ready")["message"])
-    placement = obj["status"]["placements"][0]
-    expect(placement["revision"] == good and placement["ready"] == 1, json.dumps(obj["status"]))
+    serving = [p["revision"] for p in obj["status"]["placements"] if p["ready"] == 1]
+    expect(serving == [good], json.dumps(obj["status"]))
     wait_for("the last good revision answers", lambda: answers(port))
     apply(actor("kept", image=f"file://{HELLO_AGAIN}", **spec))
     wait_for("the repaired one answers", lambda: answers(port, "Hello again"))
     wait_ready("kept")
+    wait_for("nothing is left of the bad one in the status",
+             lambda: [p["state"] for p in get("wasmactor", "kept")["status"]["placements"]] == ["Running"])
     remove_pair("kept")
 
 
