@@ -2,6 +2,7 @@
  * push consumers with flow control and idle heartbeats, kept in the server's memory. A host that is gone does
  * not delete its consumers: the server drops them when nobody has listened for a while. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -67,8 +68,9 @@ void farm_js_watch(struct farm_host *h)
     struct farm *f = h->farm;
 
     for (size_t i = 0; i < HOST_CONSUMERS; i++) {
-        _cleanup_free_ char *inbox =
-            xasprintf("_INBOX.%s.%llu", h->id, (unsigned long long)++f->inboxes);
+        /* As async-nats names it: 12 characters of the connection and 10 that count up. */
+        _cleanup_free_ char *inbox = xasprintf("_INBOX.FARM%08x%010llu", (unsigned)getpid(),
+                                               (unsigned long long)++f->inboxes);
         _cleanup_free_ char *stream = xasprintf("KV_%s_%s", buckets[i], f->lattice);
         _cleanup_free_ char *subject = xasprintf("$JS.API.CONSUMER.CREATE.%s", stream);
         _cleanup_json_ cJSON *o = json_object("stream_name", stream, NULL);

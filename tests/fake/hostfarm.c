@@ -135,7 +135,7 @@ static void on_signal(void *arg, int signum _unused_)
 
 static const char usage[] =
     "usage: hostfarm --server nats://HOST:PORT [--lattice ID] [--hosts N] [--clouds a,b,c] [--start-ms MS]\n"
-    "                [--heartbeat-ms MS] [--jetstream]\n";
+    "                [--heartbeat-ms MS] [--no-jetstream]\n";
 
 static bool number(const char *name, const char *text, int64_t min, int64_t max, int64_t *ret)
 {
@@ -152,7 +152,7 @@ static bool parse(int argc, char **argv, struct farm_options *o, char ***ret_clo
         {"server", required_argument, NULL, 's'},     {"lattice", required_argument, NULL, 'l'},
         {"hosts", required_argument, NULL, 'n'},      {"clouds", required_argument, NULL, 'c'},
         {"start-ms", required_argument, NULL, 'd'},   {"heartbeat-ms", required_argument, NULL, 'b'},
-        {"jetstream", no_argument, NULL, 'j'},        {NULL, 0, NULL, 0},
+        {"no-jetstream", no_argument, NULL, 'j'},        {NULL, 0, NULL, 0},
     };
     int64_t n = 1;
     int c;
@@ -172,7 +172,7 @@ static bool parse(int argc, char **argv, struct farm_options *o, char ***ret_clo
         else if (c == 'b')
             fine = number("heartbeat-ms", optarg, 100, 3600000, &o->heartbeat_ms);
         else if (c == 'j')
-            o->jetstream = true;
+            o->jetstream = false;
         else
             fine = false;
         if (!fine)
@@ -185,7 +185,8 @@ static bool parse(int argc, char **argv, struct farm_options *o, char ***ret_clo
 int main(int argc, char **argv)
 {
     struct program p = {.line = BUF_INIT_MAX(LINE_MOST)};
-    struct farm_options options = {.start_ms = 150, .heartbeat_ms = 30000, .ready = on_ready, .arg = &p};
+    struct farm_options options = {
+        .start_ms = 150, .heartbeat_ms = 30000, .jetstream = true, .ready = on_ready, .arg = &p};
     _cleanup_strv_ char **clouds = NULL;
     _cleanup_err_ struct err *e = NULL;
 
