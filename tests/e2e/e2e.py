@@ -549,6 +549,7 @@ import chaos  # noqa: E402,F401
 import deaf  # noqa: E402,F401
 import rollouts  # noqa: E402,F401
 import faults  # noqa: E402,F401
+import scale  # noqa: E402,F401
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))
