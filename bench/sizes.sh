@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stripped sizes of the two programs of the release build, and what they are linked to.
+# Stripped sizes of the two programs of the release build, and of the operator image made of it.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=${1:-$here/build-release}
@@ -9,3 +9,5 @@ for program in wasmctl wasm-operator; do
     strip -o "$tmp/$program" "$build/$program"
     printf '%-14s %8d bytes stripped\n' "$program" "$(wc -c <"$tmp/$program")"
 done
+printf 'operator image: '
+"$here/deploy/image.py" --binary "$build/wasm-operator" --output "$tmp/image.tar"
