@@ -171,7 +171,8 @@ class Create(CliTest):
 
 class Install(CliTest):
     def test_what_must_be_said(self):
-        self.expect("install", code=1, err="error: say what to install: --crds\nSee 'wasmctl install --help' for usage.\n")
+        self.expect("install", "-o", "yaml", code=1,
+                    err="error: -o yaml or json goes with --dry-run=client\nSee 'wasmctl install --help' for usage.\n")
 
     def test_dry_run_prints_the_definitions(self):
         got = self.run_cli("install", "--crds", "--dry-run")
