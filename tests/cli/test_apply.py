@@ -171,7 +171,7 @@ class Create(CliTest):
 
 class Install(CliTest):
     def test_what_must_be_said(self):
-        self.expect("install", "-o", "yaml", code=1,
+        self.expect("install -o yaml", code=1,
                     err="error: -o yaml or json goes with --dry-run=client\nSee 'wasmctl install --help' for usage.\n")
 
     def test_dry_run_prints_the_definitions(self):
