@@ -1,6 +1,7 @@
 /* What the reconcilers of actors and providers share. */
 #include "base/mem.h"
 #include "base/str.h"
+#include "operator/clash.h"
 #include "operator/exec.h"
 #include "operator/lattices.h"
 #include "operator/rec.h"
@@ -96,6 +97,8 @@ void rec_unit_reconcile(struct op *op, enum model_kind kind, const char *key)
         revisions_sync(op->revisions, u, &v, &p);
     if (v.lattice == VIEW_LATTICE_SYNCING && !p.again_ms)
         p.again_ms = SYNC_LOOK_MS;
+    if (v.clash && (!p.again_ms || p.again_ms > CLASH_LOOK_MS))
+        p.again_ms = CLASH_LOOK_MS;
     int64_t again =
         p.again_ms > 0 && p.again_ms < op->options->resync_ms ? p.again_ms : op->options->resync_ms;
     plan_release(&p);

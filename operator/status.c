@@ -31,13 +31,30 @@ static const char *call_error(const struct op_unit *u, const char *prefix)
     return NULL;
 }
 
-static const char *foreign_link(const struct view *v)
+static const struct view_link *foreign_link(const struct view *v)
 {
     for (size_t i = 0; i < v->nlinks; i++)
         if (v->links[i].present && v->links[i].foreign &&
             !lat_link_same(v->links[i].present, &v->links[i].link))
-            return v->links[i].present->source;
+            return &v->links[i];
     return NULL;
+}
+
+/* A link that somebody else has made in the slot of one of ours. */
+static struct verdict link_conflict(const struct op *op, const struct view *v, const struct view_link *l)
+{
+    const struct lat_link *theirs = l->present;
+    const char *end = streq(theirs->source, l->link.source) ? theirs->target : theirs->source;
+    _cleanup_free_ char *index = xasprintf("%s/%s", v->w->lattice, end);
+    const char *owner = map_get(op->by_id[MODEL_ACTOR], index);
+    const char *kind = owner ? "WasmActor " : "the component ";
+
+    return verdict(
+        "False", "LinkConflict",
+        xasprintf("the link \"%s\" of %s for %s:%s leads to %s%s: give this capability another name, or "
+                  "delete that link",
+                  l->link.name, l->link.source, l->link.wit_namespace, l->link.wit_package, kind,
+                  owner ? owner : end));
 }
 
 /* What a person can do so that a host fits, by what keeps hosts from it; NULL when only waiting helps. */
@@ -89,6 +106,10 @@ static char *start_advice(const struct model_workload *w, const char *error)
     for (size_t i = 0; i < ARRAY_LEN(absent); i++)
         if (strcasestr(error, absent[i]))
             return xstrdup("Check spec.image: there is no such image");
+    if (strcasestr(error, "text file busy"))
+        return xstrdup(
+            "A host cannot start a provider archive again while it runs there: keep providers of one "
+            "image on different hosts with spec.placement");
     return xstrdup("Check spec.image and the host's log");
 }
 
@@ -141,12 +162,9 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
         return verdict("False", "Starting", xasprintf("%d of %d replicas ready", p->ready, p->desired));
     if (v->link_problem)
         return verdict("False", v->link_reason, xstrdup(v->link_problem));
-    if ((text = foreign_link(v)))
-        return verdict(
-            "False", "LinkConflict",
-            xasprintf("a link from %s for this capability exists that is not ours: delete it, or name the "
-                      "capability differently",
-                      text));
+    const struct view_link *conflict = foreign_link(v);
+    if (conflict)
+        return link_conflict(u->op, v, conflict);
     if ((text = call_error(u, "link/")))
         return verdict("False", "LinkFailed", xasprintf("the lattice refused a link: %s", text));
     if (v->waits_for)
@@ -158,6 +176,8 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
             xasprintf("a link is to be changed, but host %s no longer sees links and would lose it: it "
                       "waits until the host is restarted (see its condition Synced)",
                       v->links_held));
+    if (v->clash)
+        return verdict("False", "AddressTaken", xstrdup(v->clash));
     if (!p->links_ready)
         return verdict("False", "Linking", xstrdup("links are being set"));
     if (p->updated < p->desired && p->error)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "operator/clash.h"
 #include "operator/links.h"
 #include "operator/sources.h"
 #include "operator/table.h"
@@ -410,6 +411,7 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
         return;
     match_links(v);
     add_hosts(v, u);
+    v->clash = clash_find(op, v);
     if (replaces_links(v)) {
         v->hearing_fresh = lat_hearing_fresh(v->l->lat, HEARING_FRESH_MS);
         v->links_held = would_miss_links(v);
@@ -435,6 +437,7 @@ void view_release(struct view *v)
     free(v->image);
     free(v->config_problem);
     free(v->config_reason);
+    free(v->clash);
     free(v->link_problem);
     free(v->link_reason);
     free(v->waits_for);

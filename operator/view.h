@@ -79,6 +79,7 @@ struct view {
     bool hearing_fresh;     /* whether hosts hear was looked at just now */
     const char *links_held; /* LatticeHost that would lose the link if it were replaced now, NULL if none */
     char *link_problem, *link_reason;
+    char *clash;     /* its address is taken: by whom, and what to do */
     char *waits_for; /* the other end of a capability runs nowhere yet: "provider default/http-server" */
 
     int64_t now_ms, now_ns;

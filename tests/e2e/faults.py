@@ -202,6 +202,52 @@ def host_logs(text):
 
 
 @test
+def fault_port_clash():
+    """Two actors behind one address, and two providers on one address of a host: the lattice tells neither, the specs do."""
+    one_host = {"placement": {"hostSelector": {"matchLabels": {"zone": "a"}}}}
+    port, other_port = free_port(), free_port()
+    folder = tempfile.mkdtemp(prefix="wasmctl-e2e-clash-")
+    archive = os.path.join(folder, "other.par.gz")
+
+    def second(name, **config):
+        apply(actor("clash-2", config={"greeting": "Second"},
+                    capabilities=[{"interface": HTTP_CAPABILITY, "provider": "clash-1-http", "name": name, "config": config}]))
+
+    try:
+        apply(provider("clash-1-http", port, **one_host))
+        apply(actor("clash-1", capabilities=[{"interface": HTTP_CAPABILITY, "provider": "clash-1-http"}]))
+        wait_ready("clash-1")
+        second("default")
+        told("wasmactor", "clash-2", "LinkConflict", "leads to WasmActor default/clash-1", "another name")
+        second("two")
+        told("wasmactor", "clash-2", "AddressTaken", f"address 127.0.0.1:{port} of WasmProvider default/clash-1-http",
+             "serves WasmActor default/clash-1", "another name and an address of its own")
+        answers(port)
+        expect(is_ready(get("wasmactor", "clash-1")), "the one that serves is not Ready")
+        second("own", address=f"127.0.0.1:{other_port}")
+        wait_ready("clash-2")
+        wait_for("the second serves at its own address", lambda: answers(other_port, "Second"))
+
+        # The second provider tells only its host's log. (Of another path: a host cannot start an archive again while it runs.)
+        shutil.copy(os.path.join(parts_path("wasmcloud-host"), "http-server.par.gz"), archive)
+        apply(provider("clash-3-http", port, image=f"file://{archive}", **one_host))
+        apply(actor("clash-3", capabilities=[{"interface": HTTP_CAPABILITY, "provider": "clash-3-http"}]))
+        told("wasmprovider", "clash-3-http", "AddressTaken", "WasmProvider default/clash-1-http", f"127.0.0.1:{port}",
+             "config.default_address")
+        wait_for("the host's log has it", lambda: host_logs("httpserver failed to start listener"))
+        free = free_port()
+        apply(provider("clash-3-http", free, image=f"file://{archive}", **one_host))
+        wait_ready("clash-3-http", "wasmprovider")
+        wait_for("it serves at its new address", lambda: answers(free))
+    finally:
+        for name in ("clash-1", "clash-2", "clash-3"):
+            delete("wasmactor", name)
+        for name in ("clash-1-http", "clash-3-http"):
+            delete("wasmprovider", name)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@test
 def fault_component_traps():
     """The lattice does not tell of traps: the caller gets a 500 with the host's words, the host's log the backtrace."""
     with open(HELLO, "rb") as f:

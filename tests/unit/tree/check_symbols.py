@@ -15,7 +15,7 @@ PREFIXES = {
     "lattice": ["lat_", "bus_", "wire_v1_", "wire_v2_", "js_", "store_v1_"],
     "print": ["print_"],
     "tail": ["tail_"],
-    "operator": ["op_", "rec_", "plan_", "exec_", "status_", "view_", "unit_", "registry_", "links_", "sources_", "sweep_", "table_", "tally_", "heal_", "revisions_"],
+    "operator": ["op_", "rec_", "plan_", "exec_", "status_", "view_", "unit_", "registry_", "links_", "sources_", "sweep_", "table_", "tally_", "clash_", "heal_", "revisions_"],
     "dev": ["dev_"],
 }
 
