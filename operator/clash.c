@@ -71,13 +71,12 @@ static char *clash_of_link(const struct op *op, const struct view *v, const stru
         const char *used = o ? clash_address(provider, o) : NULL;
         if (!used || !streq(used, address) || !clash_gives_way(v->w, other))
             continue;
-        return xasprintf("capability \"%s\": %s %s of WasmProvider %s serves WasmActor %s, and one address "
-                         "serves one actor: "
-                         "give the capability another name and an address of its own in its config (the "
-                         "provider keeps the "
-                         "address of a name while it is shared), or the provider routing_mode path or host",
-                         c->name, *address ? "address" : "the default address", address, provider->key,
-                         other->key);
+        return xasprintf(
+            "capability \"%s\": %s %s of WasmProvider %s is asked for by WasmActor %s too, and serves "
+            "one actor: give the capability another name and an address of its own in its config "
+            "(the provider keeps the address of a name while it is shared), or the provider "
+            "routing_mode path or host",
+            c->name, *address ? "address" : "the default address", address, provider->key, other->key);
     }
     return NULL;
 }

@@ -217,11 +217,12 @@ def fault_port_clash():
         apply(provider("clash-1-http", port, **one_host))
         apply(actor("clash-1", capabilities=[{"interface": HTTP_CAPABILITY, "provider": "clash-1-http"}]))
         wait_ready("clash-1")
+        wait_for("the first serves", lambda: answers(port))
         second("default")
         told("wasmactor", "clash-2", "LinkConflict", "leads to WasmActor default/clash-1", "another name")
         second("two")
         told("wasmactor", "clash-2", "AddressTaken", f"address 127.0.0.1:{port} of WasmProvider default/clash-1-http",
-             "serves WasmActor default/clash-1", "another name and an address of its own")
+             "is asked for by WasmActor default/clash-1 too", "another name and an address of its own")
         answers(port)
         expect(is_ready(get("wasmactor", "clash-1")), "the one that serves is not Ready")
         second("own", address=f"127.0.0.1:{other_port}")
