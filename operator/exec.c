@@ -251,6 +251,10 @@ static void run_set(struct op_unit *u, const struct view *v, const struct plan_a
 
 static void forget_old_configs(struct op_unit *u, const struct view *v, bool complete)
 {
+    strv_free(u->config_names);
+    u->config_names = strv_new();
+    for (size_t i = 0; i < v->nconfigs; i++)
+        strv_push(&u->config_names, v->configs[i].name);
     for (size_t i = 0; i < v->nconfigs; i++)
         map_set(u->old_configs, v->configs[i].name, u);
     if (!complete || !v->l)

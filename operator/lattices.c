@@ -340,6 +340,7 @@ static void on_synced(void *arg)
     struct op_lattice *l = arg;
 
     log_info("lattice synced", "lattice", l->name, NULL);
+    l->synced_ms = loop_now_ms(l->op->loop);
     /* Config may have been lost with the server's storage: it is put again where it is needed. */
     map_clear(l->configs);
     map_clear(l->logins);

@@ -70,7 +70,8 @@ struct op_lattice {
 
     struct map *own_links; /* slot -> what our own operations made of it, see links_correct() */
     struct op_heal heal;
-    struct map *configs;    /* names known to be in the lattice */
+    int64_t synced_ms, configs_swept_ms; /* loop clock; 0 = not yet */
+    struct map *configs;                 /* names known to be in the lattice */
     struct map *logins;     /* registry -> char *: hash of the credentials all present hosts were told */
     struct map *operations; /* "config/<name>", "link/<source>/..." -> struct lattice_task *: under way */
     struct kube_req *secret_requests[2]; /* credentials, TLS */
@@ -78,6 +79,8 @@ struct op_lattice {
     char *credentials, *tls_ca, *tls_cert, *tls_key;
     bool secrets_changed; /* since it was opened with them */
 };
+
+enum { OP_SWEEP_FIRST_MS = 10 * 1000 }; /* configurations are swept so long after the first picture */
 
 struct op_lattice *op_lattice_get(const struct op *op, const char *name);
 /* Creates or re-creates the connection as the object says, or reports in *ret_wait that a secret is on its

@@ -80,6 +80,11 @@ bool links_same_cluster(const char *a, const char *b)
     return strncmp(a, b, CLUSTER_LEN) == 0;
 }
 
+size_t links_cluster_len(void)
+{
+    return CLUSTER_LEN;
+}
+
 char *links_config_name(const char *owner, const struct map *values)
 {
     _cleanup_free_ char *prefix = links_owner_prefix(owner);
@@ -88,10 +93,20 @@ char *links_config_name(const char *owner, const struct map *values)
     return xasprintf("%s%016" PRIx64, prefix, json_hash(o));
 }
 
+static bool is_own_name(const char *name)
+{
+    return str_starts(name, CONFIG_PREFIX) && strlen(name) == OWNER_PREFIX_LEN + 16;
+}
+
+char *links_config_owner(const char *name)
+{
+    return is_own_name(name) ? xstrndup(name, OWNER_PREFIX_LEN) : NULL;
+}
+
 static const char *own_config(char *const *names)
 {
     for (size_t i = 0; names && names[i]; i++)
-        if (str_starts(names[i], CONFIG_PREFIX) && strlen(names[i]) == OWNER_PREFIX_LEN + 16)
+        if (is_own_name(names[i]))
             return names[i];
     return NULL;
 }

@@ -23,7 +23,11 @@ bool links_same_slot(const struct lat_link *a, const struct lat_link *b);
 char *links_owner_prefix(const char *owner);
 /* Of two such prefixes: made by operators of the same cluster. */
 bool links_same_cluster(const char *a, const char *b);
+/* Length of the part of such a prefix that all of a cluster share. */
+size_t links_cluster_len(void);
 char *links_config_name(const char *owner, const struct map *values);
+/* The owner part of the name of a configuration, NULL if it is none of ours; caller frees. */
+char *links_config_owner(const char *name);
 /* The owner part (up to the content part) of the first config of ours on the link, NULL if it is not ours;
  * caller frees. */
 char *links_owner_of(const struct lat_link *link);

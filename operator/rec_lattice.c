@@ -9,8 +9,14 @@
 #include "operator/heal.h"
 #include "operator/metrics.h"
 #include "operator/rec.h"
+#include "operator/sweep.h"
 
-enum { TOPOLOGY_VALUES_MOST = 64, RTT_WRITE_MS = 60 * 1000, IN_USE_LOOK_MS = 2000 };
+enum {
+    TOPOLOGY_VALUES_MOST = 64,
+    RTT_WRITE_MS = 60 * 1000,
+    IN_USE_LOOK_MS = 2000,
+    SWEEP_EVERY_MS = 10 * 60 * 1000
+};
 
 /* Hosts that count for topology: by every label key that is used by a rule or is a usual one. */
 static bool is_topology_key(const struct model_lattice *object, const char *key)
@@ -318,6 +324,22 @@ static void let_go(struct op *op, const char *key)
     delete_hosts_of(op, key);
 }
 
+/* Not before the units have had their first look. Returns after how many milliseconds to look again. */
+static int64_t sweep_now_and_then(struct op_lattice *l)
+{
+    int64_t now = loop_now_ms(l->op->loop), due = l->synced_ms + OP_SWEEP_FIRST_MS;
+
+    if (l->configs_swept_ms)
+        due = l->configs_swept_ms + SWEEP_EVERY_MS;
+    if (!op_lattice_usable(l))
+        return RTT_WRITE_MS;
+    if (now < due)
+        return due - now;
+    l->configs_swept_ms = now;
+    sweep_configs(l);
+    return SWEEP_EVERY_MS;
+}
+
 void rec_lattice(void *arg, const char *key)
 {
     struct op *op = arg;
@@ -336,11 +358,12 @@ void rec_lattice(void *arg, const char *key)
     if (l->lat)
         op_lattice_relabel(l, object);
     int64_t heal = heal_step(l, object);
+    int64_t sweep = l->lat ? sweep_now_and_then(l) : RTT_WRITE_MS;
     /* A restart of the operator does not flip the condition of a lattice that answers in a moment. */
     bool early = op_lattice_connecting(l) || (l->lat && l->connected && !lat_synced(l->lat));
     if (!early || !object->conditions.len)
         write_status(op, l, object);
-    int64_t again = object->meta.deleted_ns ? IN_USE_LOOK_MS : RTT_WRITE_MS;
+    int64_t again = object->meta.deleted_ns ? IN_USE_LOOK_MS : sweep < RTT_WRITE_MS ? sweep : RTT_WRITE_MS;
     int64_t due = op_lattice_due(l);
     if (heal > 0 && heal < again)
         again = heal;

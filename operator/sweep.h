@@ -10,5 +10,8 @@ void sweep_host(struct op_lattice *l, const struct lat_host *h);
 void sweep_links(struct op_lattice *l);
 /* Enqueues whatever unit has this component or provider id. */
 void sweep_enqueue_id(struct op_lattice *l, const char *id);
+/* Configurations of ours that nothing uses any more, left by an operator that ended in the middle of
+ * something. */
+void sweep_configs(struct op_lattice *l);
 
 #endif

@@ -61,6 +61,7 @@ void unit_free(void *p)
     map_free(u->hosts);
     map_free(u->calls);
     map_free(u->old_configs);
+    strv_free(u->config_names);
     tally_release(u->op->metrics, u->kind, &u->tally);
     free(u->key);
     free(u->lattice);

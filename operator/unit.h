@@ -52,6 +52,7 @@ struct op_unit {
     bool troubled;                /* the last Event about it was a bad one */
     bool complete;                /* at the last look: everything was as the spec says */
     char *config;                 /* name of the configuration in use */
+    char **config_names;          /* of the configurations the spec needs, as of the last look; NULL before */
     struct map *old_configs;      /* names that were in use before */
     struct unit_tally tally;      /* for /metrics */
 };
@@ -71,7 +72,8 @@ void unit_host_keep(struct unit_host *h, const char *image, const char *revision
 void unit_host_serves(struct unit_host *h);
 /* Notes the outcome and sets back-off: 1 s doubling to 5 minutes. */
 void unit_host_done(struct unit_host *h, const struct err *err);
-/* Failures of other revisions than this one are history: neither the status nor the next try is about them. */
+/* Failures of other revisions than this one are history: neither the status nor the next try is about them.
+ */
 void unit_forget_failures(struct op_unit *u, const char *revision);
 /* A request for its object has ended: the status that waited for it is due. */
 void unit_status_again(struct op_unit *u);

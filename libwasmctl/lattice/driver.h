@@ -60,6 +60,12 @@ struct lat_driver_ops {
                                           lat_driver_done_fn done, void *arg); /* optional */
     struct lat_driver_op *(*host_stop)(struct lat_driver *d, const char *host, int64_t timeout_ms,
                                        lat_driver_done_fn done, void *arg); /* optional */
+    /* Names of all configurations that begin with the prefix: fn once, in a later turn. ERR_UNSUPPORTED: it
+     * cannot be told. */
+    struct lat_driver_op *(*config_names)(struct lat_driver *d, const char *prefix, lat_names_fn fn,
+                                          void *arg); /* optional */
+    /* Takes the configuration out of the store with all traces: deleting leaves a mark. Unanswered. */
+    void (*config_forget)(struct lat_driver *d, const char *name); /* optional */
     /* Who still watches the lattice's store: lat_front_hearing() for each host that is known to or known not
      * to, then done. ERR_UNAVAILABLE or ERR_TIMEOUT: the store does not answer; ERR_UNSUPPORTED: there is
      * none. Unless `anew`, a driver may tell of no host when nothing seems to have changed since the last

@@ -6,6 +6,7 @@
 #include "data/json.h"
 #include "lattice/driver.h"
 #include "lattice/store_v1.h"
+#include "lattice/wire_js.h"
 #include "lattice/wire_v1.h"
 
 /*
@@ -34,6 +35,7 @@ struct lat_driver {
     struct bus_sub *events;
     struct store_v1 *store;
     char *lattice, *prefix;        /* "wasmbus.ctl.v1.default" */
+    char *js_api;                  /* "$JS.API" or that of a domain */
     struct lat_driver_op *waiting; /* operations whose outcome is watched for */
 };
 
@@ -50,6 +52,8 @@ struct lat_driver_op {
     struct lat_driver_op *prev, *next; /* in d->waiting, when wait is set */
     struct bus_req *req;
     struct store_v1_check *check;
+    lat_names_fn names_done;
+    char *prefix; /* of the subjects of the names */
     struct loop_defer *defer;
     struct err *err; /* to be told by defer */
     lat_driver_done_fn done;
@@ -93,6 +97,7 @@ static void op_free(struct lat_driver_op *op)
     free(op->host);
     free(op->id);
     free(op->image);
+    free(op->prefix);
     free(op);
 }
 
@@ -102,10 +107,13 @@ static void op_done(struct lat_driver_op *op, struct err *e)
     _cleanup_err_ struct err *owned = e;
     lat_driver_done_fn done = op->done;
     lat_links_fn links_done = op->links_done;
+    lat_names_fn names_done = op->names_done;
     void *arg = op->arg;
 
     op_free(op);
-    if (links_done)
+    if (names_done)
+        names_done(arg, NULL, owned);
+    else if (links_done)
         links_done(arg, NULL, 0, owned);
     else
         done(arg, owned);
@@ -734,6 +742,52 @@ static struct lat_driver_op *v1_host_stop(struct lat_driver *d, const char *host
     return op;
 }
 
+static void on_names(void *arg, const struct bus_message *m, const struct err *err)
+{
+    struct lat_driver_op *op = arg;
+    _cleanup_strv_ char **names = NULL;
+    struct err *e = NULL;
+
+    op->req = NULL;
+    if (err) {
+        op_done(op, err_copy(err));
+    } else if (js_stream_subjects(m->data, m->len, op->prefix, &names, &e) < 0) {
+        op_done(op, e);
+    } else {
+        lat_names_fn done = op->names_done;
+        void *done_arg = op->arg;
+        _cleanup_strv_ char **chosen = strv_new();
+        for (char **name = names; *name; name++)
+            if (str_starts(*name, op->image))
+                strv_push(&chosen, *name);
+        op_free(op);
+        done(done_arg, chosen, NULL);
+    }
+}
+
+static struct lat_driver_op *v1_config_names(struct lat_driver *d, const char *prefix, lat_names_fn fn,
+                                             void *arg)
+{
+    struct lat_driver_op *op = op_new(d, NULL, NULL, NULL, arg);
+    _cleanup_free_ char *subject = xasprintf("%s.STREAM.INFO.KV_CONFIGDATA_%s", d->js_api, d->lattice);
+    _cleanup_free_ char *body = xasprintf("{\"subjects_filter\":\"$KV.CONFIGDATA_%s.*\"}", d->lattice);
+
+    op->names_done = fn;
+    op->prefix = xasprintf("$KV.CONFIGDATA_%s.", d->lattice);
+    op->image = xstrdup(prefix);
+    op->req = bus_request(d->bus, subject, body, strlen(body), LAT_CALL_TIMEOUT_MS, on_names, op);
+    return op;
+}
+
+static void v1_config_forget(struct lat_driver *d, const char *name)
+{
+    _cleanup_free_ char *subject = xasprintf("%s.STREAM.PURGE.KV_CONFIGDATA_%s", d->js_api, d->lattice);
+    _cleanup_free_ char *body = xasprintf("{\"filter\":\"$KV.CONFIGDATA_%s.%s\"}", d->lattice, name);
+
+    if (lat_v1_name_ok(name))
+        bus_publish(d->bus, subject, body, strlen(body), NULL);
+}
+
 static void on_checked(void *arg, const struct err *err)
 {
     struct lat_driver_op *op = arg;
@@ -877,7 +931,8 @@ static int v1_open(struct lattice *front, struct loop *l, struct bus *bus, const
     d->bus = bus;
     d->lattice = xstrdup(o->id);
     d->prefix = xasprintf("%s.v1.%s", o->control_prefix, o->id);
-    d->store = store_v1_new(front, l, bus, d->lattice, d->prefix, o->js_domain);
+    d->js_api = str_empty(o->js_domain) ? xstrdup("$JS.API") : xasprintf("$JS.%s.API", o->js_domain);
+    d->store = store_v1_new(front, l, bus, d->lattice, d->prefix, d->js_api);
     _cleanup_free_ char *events = xasprintf("wasmbus.evt.%s.*", o->id);
     d->events = bus_subscribe(bus, events, on_event, d);
     *ret = d;
@@ -888,6 +943,7 @@ static void v1_close(struct lat_driver *d)
 {
     bus_unsubscribe(d->events);
     store_v1_free(d->store);
+    free(d->js_api);
     free(d->lattice);
     free(d->prefix);
     free(d);
@@ -912,5 +968,7 @@ const struct lat_driver_ops lat_driver_v1 = {
     .registry_put = v1_registry_put,
     .host_stop = v1_host_stop,
     .hearing = v1_hearing,
+    .config_names = v1_config_names,
+    .config_forget = v1_config_forget,
     .cancel = v1_cancel,
 };

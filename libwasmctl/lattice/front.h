@@ -61,6 +61,9 @@ struct lattice {
     bool store_asking; /* a host was lost: whether the store is lost too is being asked */
     bool store_changed_due;
     struct lat_driver_op *hearing;
+    struct lat_driver_op *names; /* lat_config_names() under way */
+    lat_names_fn names_fn;
+    void *names_arg;
     struct loop_timer *hearing_timer;
     int64_t hearing_sent_ms, heard_ms; /* of the check under way; of the last that was answered, 0 = none */
 

@@ -332,6 +332,8 @@ static void destroy(struct lattice *lat)
 {
     loop_defer_cancel(lat->flush);
     lat_hearing_close(lat);
+    if (lat->names)
+        lat->ops->cancel(TAKE_PTR(lat->names));
     lat_health_close(lat);
     lat_ops_close(lat);
     map_free(lat->hosts);
@@ -431,6 +433,32 @@ void lat_host_forget(struct lattice *lat, const char *id)
         lat_queue_fail(&row->ops, false, ERR_UNAVAILABLE, "host %s was dropped", id);
         map_del(lat->hosts, id);
     }
+}
+
+static void on_names(void *arg, char *const *names, const struct err *err)
+{
+    struct lattice *lat = arg;
+
+    lat->names = NULL;
+    lat_enter(lat);
+    lat->names_fn(lat->names_arg, names, err);
+    lat_leave(lat);
+}
+
+bool lat_config_names(struct lattice *lat, const char *prefix, lat_names_fn fn, void *arg)
+{
+    if (lat->names || lat->closed || !lat->connected || !lat->ops->config_names)
+        return false;
+    lat->names_fn = fn;
+    lat->names_arg = arg;
+    lat->names = lat->ops->config_names(lat->driver, prefix, on_names, lat);
+    return true;
+}
+
+void lat_config_forget(struct lattice *lat, const char *name)
+{
+    if (lat->connected && lat->ops->config_forget)
+        lat->ops->config_forget(lat->driver, name);
 }
 
 struct lat_mem *lat_mem_of(struct lattice *lat)

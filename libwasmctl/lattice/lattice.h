@@ -213,6 +213,16 @@ struct lat_op *lat_config_put(struct lattice *lat, const char *name, const struc
                               lat_done_fn done, void *arg);
 struct lat_op *lat_config_del(struct lattice *lat, const char *name, lat_done_fn done, void *arg);
 
+/* Names of all configurations of the lattice that begin with the prefix, whoever made them. One call at a
+ * time: false when one is under way, or it cannot be asked now. fn is called once, in a later turn, unless
+ * the lattice is closed; names are borrowed. */
+typedef void (*lat_names_fn)(void *arg, char *const *names, const struct err *err);
+bool lat_config_names(struct lattice *lat, const char *prefix, lat_names_fn fn, void *arg);
+
+/* Takes a configuration that nothing uses out of the lattice's store, with the mark that a deletion leaves.
+ * Best effort: nobody answers. */
+void lat_config_forget(struct lattice *lat, const char *name);
+
 struct lat_link {
     char *source, *target, *name; /* name "default" if none */
     char *wit_namespace, *wit_package;

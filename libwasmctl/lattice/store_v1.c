@@ -44,10 +44,9 @@ static void free_strv(void *p)
 }
 
 struct store_v1 *store_v1_new(struct lattice *front, struct loop *l, struct bus *bus, const char *lattice,
-                              const char *prefix, const char *js_domain)
+                              const char *prefix, const char *api)
 {
     struct store_v1 *s = xcalloc(1, sizeof(*s));
-    _cleanup_free_ char *api = str_empty(js_domain) ? xstrdup("$JS.API") : xasprintf("$JS.%s.API", js_domain);
 
     s->front = front;
     s->loop = l;

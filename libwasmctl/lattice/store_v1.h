@@ -18,9 +18,9 @@
 struct store_v1;
 struct store_v1_check;
 
-/* prefix: "wasmbus.ctl.v1.<lattice>"; js_domain NULL if none. */
+/* prefix: "wasmbus.ctl.v1.<lattice>"; api: "$JS.API" or "$JS.<domain>.API". */
 struct store_v1 *store_v1_new(struct lattice *front, struct loop *l, struct bus *bus, const char *lattice,
-                              const char *prefix, const char *js_domain);
+                              const char *prefix, const char *api);
 void store_v1_free(struct store_v1 *s);
 
 /* See the slot `hearing` of struct lat_driver_ops. done frees nothing; the check is gone after it. */

@@ -44,6 +44,23 @@ int js_stream_info(const char *data, size_t len, uint64_t *ret_consumers, struct
     return 0;
 }
 
+int js_stream_subjects(const char *data, size_t len, const char *prefix, char ***ret, struct err **err)
+{
+    _cleanup_json_ cJSON *o = NULL;
+
+    int r = parse(data, len, "JetStream's stream information", &o, err);
+    if (r == 0)
+        r = api_error(o, "JetStream", err);
+    if (r < 0)
+        return r;
+    char **names = strv_new();
+    json_each (subject, json_at(o, "state.subjects"))
+        if (str_starts(subject->string, prefix))
+            strv_push(&names, subject->string + strlen(prefix));
+    *ret = names;
+    return 0;
+}
+
 int js_consumers(const char *data, size_t len, struct map *keys, uint64_t *ret_seen, uint64_t *ret_total,
                  struct err **err)
 {

@@ -15,6 +15,10 @@
  */
 int js_stream_info(const char *data, size_t len, uint64_t *ret_consumers, struct err **err);
 
+/* Answer to STREAM.INFO with a filter of subjects: what follows `prefix` in each; NULL-ended, caller frees
+ * with strv_free(). Errors as above. */
+int js_stream_subjects(const char *data, size_t len, const char *prefix, char ***ret, struct err **err);
+
 /* One page of CONSUMER.LIST: adds the inbox key of every push consumer whose subscriber is there to `keys`
  * (values NULL). Consumers that read headers only (key listings, which end by themselves) are left out.
  * *ret_seen: consumers on this page; *ret_total: of the stream. Errors as above. */

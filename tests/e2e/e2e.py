@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from harness import (ENV_NAME, HELLO, HELLO_AGAIN, HTTP_CAPABILITY, LATCTL, OPERATOR, WASMCTL, Env, Failed, actor, answers,
-                     apply, condition, ctl, ctl_fails, delete, dev, exists, expect, free_port, get, http_pair, inventory,
+                     apply, condition, control, ctl, ctl_fails, delete, dev, exists, expect, free_port, get, http_pair, inventory,
                      is_ready, links_of, main, parts_path, provider, remove_pair, run, running_on, test, wait_for, wait_ready)
 from registry import Registry
 
@@ -275,6 +275,27 @@ def config_reaches_the_lattice():
              and o["status"]["placements"][0]["revision"] != first)
     delete("wasmactor", "configured")
     ctl("delete", "configmap", "settings")
+
+
+@test
+def leftover_configuration_is_swept():
+    """What an operator left that ended in the middle of something: another one finds and deletes it, and nothing else."""
+    apply(actor("swept", config={"greeting": "hello"}))
+    wait_ready("swept")
+    host = list(running_on("default_swept"))[0]
+    used = next(c for c in inventory(host)["components"] if c["id"] == "default_swept")["annotations"]["wasmctl.dev/config"]
+    gone = f"{used[:17]}0123456789abcdef-0123456789abcdef"  # of an object that does not exist
+    old = f"{used[:-16]}0123456789abcdef"  # of the object that does, with other content
+    other = "somebody-elses"
+    for name in (gone, old, other):
+        run(LATCTL, "--server", Env.get().nats, "raw", f"wasmbus.ctl.v1.default.config.put.{name}", '{"a":"b"}')
+    dev("child", "restart", "operator")
+    for name in (gone, old):
+        wait_for(f"{name} is swept", lambda n=name: control(f"config.get.{n}") is None, 40)
+    expect(control(f"config.get.{used}") == {"greeting": "hello"}, "the configuration in use was swept")
+    expect(control(f"config.get.{other}") == {"a": "b"}, "somebody else's configuration was swept")
+    run(LATCTL, "--server", Env.get().nats, "raw", f"wasmbus.ctl.v1.default.config.del.{other}")
+    delete("wasmactor", "swept")
 
 
 @test

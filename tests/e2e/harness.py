@@ -166,7 +166,7 @@ def control(subject):
     answer = json.loads(run(LATCTL, "--server", Env.get().nats, "raw", f"wasmbus.ctl.v1.default.{subject}", timeout=20)[1])
     if not answer["success"]:
         raise Failed(f"{subject}: {answer['message']}")
-    return answer["response"]
+    return answer.get("response")
 
 
 def inventory(host_id):

@@ -38,6 +38,23 @@ static void test_stream_info(void **state _unused_)
     }
 }
 
+static void test_subjects(void **state _unused_)
+{
+    static const char answer[] =
+        "{\"state\":{\"subjects\":{\"$KV.C_x.one\":1,\"$KV.C_x.two\":1,\"other\":1}}}";
+    static const char empty[] = "{\"state\":{}}";
+    static const char none[] = "{\"error\":{\"code\":404,\"description\":\"stream not found\"}}";
+    _cleanup_strv_ char **names = NULL, **nothing = NULL, **unset = NULL;
+
+    assert_int_equal(js_stream_subjects(answer, strlen(answer), "$KV.C_x.", &names, NULL), 0);
+    _cleanup_free_ char *joined = strv_join(names, " ");
+    assert_string_equal(joined, "one two");
+    assert_int_equal(js_stream_subjects(empty, strlen(empty), "$KV.C_x.", &nothing, NULL), 0);
+    assert_int_equal(strv_len(nothing), 0);
+    assert_int_equal(js_stream_subjects(none, strlen(none), "$KV.C_x.", &unset, NULL), ERR_NOT_FOUND);
+    assert_null(unset);
+}
+
 static void test_consumers(void **state _unused_)
 {
     static const char page[] =
@@ -118,9 +135,8 @@ static void test_connections(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stream_info),
-        cmocka_unit_test(test_consumers),
-        cmocka_unit_test(test_inbox_key),
+        cmocka_unit_test(test_stream_info), cmocka_unit_test(test_subjects),
+        cmocka_unit_test(test_consumers),   cmocka_unit_test(test_inbox_key),
         cmocka_unit_test(test_connections),
     };
 
