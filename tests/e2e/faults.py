@@ -448,6 +448,19 @@ def fault_rbac_missing():
     ctl("delete", "secret", "readable")
 
 
+@test
+def scale_subresource():
+    """What autoscalers use: replicas there and back, and a selector."""
+    apply(actor("elastic"))
+    wait_ready("elastic")
+    kubectl("scale", "wasmactor/elastic", "--replicas=3")
+    wait_for("three replicas run", lambda: sum(running_on("default_elastic").values()) == 3000)
+    scale = wait_for("the subresource says three", lambda: (s := json.loads(kubectl(
+        "get", "--raw", "/apis/wasmctl.dev/v1alpha1/namespaces/default/wasmactors/elastic/scale")))["status"]["replicas"] == 3 and s)
+    expect(scale["spec"]["replicas"] == 3 and scale["status"]["selector"] == "wasmctl.dev/actor=elastic", json.dumps(scale))
+    delete("wasmactor", "elastic")
+
+
 # What /metrics says
 
 def check_exposition(text):
