@@ -54,9 +54,12 @@ class Api:
         if not hasattr(self.local, "connection"):
             self.local.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=120)
         connection = self.local.connection
+        if time.monotonic() - getattr(self.local, "used", 0) > 30:  # the server ends idle connections
+            connection.close()
         connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": content_type})
         response = connection.getresponse()
         answer = response.read()
+        self.local.used = time.monotonic()
         if response.status >= 300:
             sys.exit(f"{method} {path}: {response.status} {answer[:300]}")
         return answer

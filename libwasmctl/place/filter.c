@@ -17,7 +17,8 @@ static const struct model_taint *refusing_taint(const struct place_host *h,
     return NULL;
 }
 
-void place_filter(const struct place_host *h, const struct model_placement *rules, struct place_verdict *ret)
+static void judge(const struct place_host *h, const struct model_placement *rules, bool with_text,
+                  struct place_verdict *ret)
 {
     *ret = (struct place_verdict){.reason = PLACE_FITS, .keeps = true};
     if (h->foreign) {
@@ -28,7 +29,8 @@ void place_filter(const struct place_host *h, const struct model_placement *rule
     if (!selector_matches(rules->host_selector, h->labels)) {
         ret->reason = PLACE_SELECTOR;
         ret->keeps = false;
-        ret->text = selector_first_mismatch(rules->host_selector, h->labels);
+        if (with_text)
+            ret->text = selector_first_mismatch(rules->host_selector, h->labels);
         return;
     }
     const struct model_taint *taint = refusing_taint(h, rules, true);
@@ -38,15 +40,17 @@ void place_filter(const struct place_host *h, const struct model_placement *rule
         taint = refusing_taint(h, rules, false);
     if (taint) {
         ret->reason = PLACE_TAINT;
-        ret->text = str_empty(taint->value) ? xasprintf("%s:%s", taint->key, taint->effect)
-                                            : xasprintf("%s=%s:%s", taint->key, taint->value, taint->effect);
+        if (with_text)
+            ret->text = str_empty(taint->value)
+                            ? xasprintf("%s:%s", taint->key, taint->effect)
+                            : xasprintf("%s=%s:%s", taint->key, taint->value, taint->effect);
         return;
     }
     for (size_t i = 0; i < rules->nspreads; i++) {
         if (rules->spreads[i].hard && !map_has(h->labels, rules->spreads[i].topology_key)) {
             ret->reason = PLACE_TOPOLOGY;
             ret->keeps = false;
-            ret->text = xstrdup(rules->spreads[i].topology_key);
+            ret->text = with_text ? xstrdup(rules->spreads[i].topology_key) : NULL;
             return;
         }
     }
@@ -64,4 +68,14 @@ void place_filter(const struct place_host *h, const struct model_placement *rule
     } else if (h->backoff) {
         ret->reason = PLACE_BACKOFF;
     }
+}
+
+void place_filter(const struct place_host *h, const struct model_placement *rules, struct place_verdict *ret)
+{
+    judge(h, rules, true, ret);
+}
+
+void place_judge(const struct place_host *h, const struct model_placement *rules, struct place_verdict *ret)
+{
+    judge(h, rules, false, ret);
 }

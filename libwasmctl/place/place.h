@@ -60,7 +60,7 @@ struct place_input {
 struct place_verdict {
     enum place_reason reason; /* of a host that could not take one more (FITS if it could) */
     bool keeps;               /* what runs there may stay */
-    char *text;               /* detail ("intention=actor"), NULL if none */
+    char *text;               /* detail ("intention=actor"), NULL if none; in a plan only when some miss */
 };
 struct place_plan {
     int32_t *wanted;                /* per host of the input */
@@ -76,5 +76,7 @@ void place_plan_release(struct place_plan *p);
 
 /* One host against the rules alone, without constraints between hosts. */
 void place_filter(const struct place_host *h, const struct model_placement *rules, struct place_verdict *ret);
+/* The same without the text, which is most of the work. */
+void place_judge(const struct place_host *h, const struct model_placement *rules, struct place_verdict *ret);
 
 #endif

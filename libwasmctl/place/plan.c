@@ -4,13 +4,14 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "place/place.h"
-#include "place/spread.h"
+#include "place/pick.h"
 
 struct state {
     const struct place_input *in;
     struct place_plan *plan;
     struct spread_table *tables;
     size_t ntables;
+    struct place_pick pick;
 };
 
 static void give(struct state *s, size_t host, int32_t n)
@@ -18,134 +19,29 @@ static void give(struct state *s, size_t host, int32_t n)
     s->plan->wanted[host] += n;
     for (size_t i = 0; i < s->ntables; i++)
         spread_add(&s->tables[i], host, n);
-}
-
-static double excess(const struct state *s, size_t host, int32_t delta, bool hard)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < s->ntables; i++)
-        if (s->tables[i].rule->hard == hard)
-            sum += spread_excess(&s->tables[i], host, delta);
-    return sum;
-}
-
-static double heights(const struct state *s, size_t host)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < s->ntables; i++)
-        sum += spread_height(&s->tables[i], host);
-    return sum;
-}
-
-static bool prefers_not(const struct state *s, size_t host)
-{
-    const struct place_host *h = &s->in->hosts[host];
-
-    for (size_t i = 0; i < h->ntaints; i++)
-        if (streq(h->taints[i].effect, "PreferNoSchedule") &&
-            !model_tolerates(s->in->rules->tolerations, s->in->rules->ntolerations, &h->taints[i]))
-            return true;
-    return false;
-}
-
-/* < 0 when a is the better host for one more replica. */
-static int compare_for_add(const struct state *s, size_t a, size_t b)
-{
-    double da = excess(s, a, 1, false), db = excess(s, b, 1, false);
-
-    if (da != db)
-        return da < db ? -1 : 1;
-    da = heights(s, a);
-    db = heights(s, b);
-    if (da != db)
-        return da < db ? -1 : 1;
-    bool pa = prefers_not(s, a), pb = prefers_not(s, b);
-    if (pa != pb)
-        return pa ? 1 : -1;
-    if (s->plan->wanted[a] != s->plan->wanted[b])
-        return s->plan->wanted[a] < s->plan->wanted[b] ? -1 : 1;
-    if (s->in->hosts[a].load != s->in->hosts[b].load)
-        return s->in->hosts[a].load < s->in->hosts[b].load ? -1 : 1;
-    return strcmp(s->in->hosts[a].id, s->in->hosts[b].id);
-}
-
-/* < 0 when a is the host to take a replica away from first: where a constraint is exceeded, then the fullest
- * domain, the fullest host, the newest, the last id. */
-static int compare_for_removal(const struct state *s, size_t a, size_t b)
-{
-    double da = excess(s, a, 0, true), db = excess(s, b, 0, true);
-
-    if (da != db)
-        return da > db ? -1 : 1;
-    da = heights(s, a);
-    db = heights(s, b);
-    if (da != db)
-        return da > db ? -1 : 1;
-    if (s->plan->wanted[a] != s->plan->wanted[b])
-        return s->plan->wanted[a] > s->plan->wanted[b] ? -1 : 1;
-    if (s->in->hosts[a].since_ns != s->in->hosts[b].since_ns)
-        return s->in->hosts[a].since_ns > s->in->hosts[b].since_ns ? -1 : 1;
-    return -strcmp(s->in->hosts[a].id, s->in->hosts[b].id);
-}
-
-static bool can_take(const struct state *s, size_t host)
-{
-    return s->plan->verdicts[host].reason == PLACE_FITS && !(s->in->single && s->plan->wanted[host] > 0);
-}
-
-static bool best_for_add(const struct state *s, size_t *ret)
-{
-    bool found = false;
-
-    for (size_t h = 0; h < s->in->nhosts; h++) {
-        if (!can_take(s, h) || excess(s, h, 1, true) > 0)
-            continue;
-        if (!found || compare_for_add(s, h, *ret) < 0)
-            *ret = h;
-        found = true;
-    }
-    return found;
-}
-
-static bool best_for_removal(const struct state *s, size_t *ret)
-{
-    bool found = false;
-
-    for (size_t h = 0; h < s->in->nhosts; h++) {
-        if (s->plan->wanted[h] <= 0)
-            continue;
-        if (!found || compare_for_removal(s, h, *ret) < 0)
-            *ret = h;
-        found = true;
-    }
-    return found;
-}
-
-static double total_excess(const struct state *s, bool hard)
-{
-    double sum = 0;
-
-    for (size_t h = 0; h < s->in->nhosts; h++)
-        if (s->plan->wanted[h] > 0)
-            sum += excess(s, h, 0, hard);
-    return sum;
+    place_pick_changed(&s->pick, host);
 }
 
 /* Moves one replica at a time from where a hard constraint is exceeded, as long as each move makes it better.
  */
 static void mend_constraints(struct state *s)
 {
+    bool broken = false;
+
+    for (size_t i = 0; i < s->ntables; i++)
+        broken = broken || (s->tables[i].rule->hard && spread_is_broken(&s->tables[i]));
+    if (!broken)
+        return;
     for (int32_t moves = 0; moves < s->in->replicas; moves++) {
-        double before = total_excess(s, true);
+        double before = place_pick_total_excess(&s->pick, true);
         size_t from = 0, to = 0;
-        if (before <= 0 || !best_for_removal(s, &from) || excess(s, from, 0, true) <= 0)
+        if (before <= 0 || !place_pick_removal(&s->pick, &from) ||
+            place_pick_excess(&s->pick, from, 0, true) <= 0)
             return;
         give(s, from, -1);
-        if (best_for_add(s, &to) && to != from) {
+        if (place_pick_add(&s->pick, &to) && to != from) {
             give(s, to, 1);
-            if (total_excess(s, true) < before)
+            if (place_pick_total_excess(&s->pick, true) < before)
                 continue;
             give(s, to, -1);
         }
@@ -160,10 +56,10 @@ static void rebalance_once(struct state *s)
 {
     size_t from = 0, to = 0;
 
-    if (!best_for_removal(s, &from))
+    if (!place_pick_removal(&s->pick, &from))
         return;
     give(s, from, -1);
-    if (best_for_add(s, &to) && to != from && s->plan->wanted[to] < s->plan->wanted[from])
+    if (place_pick_add(&s->pick, &to) && to != from && s->plan->wanted[to] < s->plan->wanted[from])
         give(s, to, 1);
     else
         give(s, from, 1);
@@ -197,7 +93,7 @@ static char *summarize(const struct state *s)
     for (size_t h = 0; h < s->in->nhosts; h++) {
         const struct place_verdict *v = &s->plan->verdicts[h];
         enum place_reason reason = v->reason;
-        if (reason == PLACE_FITS && !can_take(s, h)) {
+        if (reason == PLACE_FITS && !place_pick_can_take(&s->pick, h)) {
             fits++;
             continue;
         }
@@ -254,9 +150,9 @@ static void plan_spread(struct state *s)
         total += n;
     }
     size_t host = 0;
-    for (; total > in->replicas && best_for_removal(s, &host); total--)
+    for (; total > in->replicas && place_pick_removal(&s->pick, &host); total--)
         give(s, host, -1);
-    for (; total < in->replicas && best_for_add(s, &host); total++)
+    for (; total < in->replicas && place_pick_add(&s->pick, &host); total++)
         give(s, host, 1);
     if (total == in->replicas) {
         mend_constraints(s);
@@ -278,7 +174,7 @@ void place_plan_make(const struct place_input *in, struct place_plan *ret)
         .nhosts = in->nhosts,
     };
     for (size_t h = 0; h < in->nhosts; h++) {
-        place_filter(&in->hosts[h], in->rules, &ret->verdicts[h]);
+        place_judge(&in->hosts[h], in->rules, &ret->verdicts[h]);
         candidate[h] =
             ret->verdicts[h].reason == PLACE_FITS || (ret->verdicts[h].keeps && in->hosts[h].current > 0);
     }
@@ -286,12 +182,17 @@ void place_plan_make(const struct place_input *in, struct place_plan *ret)
     for (size_t i = 0; i < s.ntables; i++)
         spread_table_init(&s.tables[i], &in->rules->spreads[i], in, candidate);
 
+    place_pick_init(&s.pick, in, ret->verdicts, ret->wanted, s.tables, s.ntables);
     if (in->rules->daemon)
         plan_daemon(&s);
     else
         plan_spread(&s);
-    if (ret->missing > 0)
+    if (ret->missing > 0) {
+        for (size_t h = 0; h < in->nhosts; h++)
+            place_filter(&in->hosts[h], in->rules, &ret->verdicts[h]);
         ret->summary = summarize(&s);
+    }
+    place_pick_release(&s.pick);
 
     for (size_t i = 0; i < s.ntables; i++)
         spread_table_release(&s.tables[i]);

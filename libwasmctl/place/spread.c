@@ -1,5 +1,6 @@
 #include "place/spread.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -23,7 +24,7 @@ void spread_table_init(struct spread_table *t, const struct model_spread *rule, 
     VEC(struct spread_domain) domains = {0};
     struct map *index = map_new(NULL);
 
-    *t = (struct spread_table){.rule = rule, .domain_of = xcalloc(in->nhosts, sizeof(int))};
+    *t = (struct spread_table){.rule = rule, .stale = true, .domain_of = xcalloc(in->nhosts, sizeof(int))};
     for (size_t h = 0; h < in->nhosts; h++) {
         const char *value = map_get(in->hosts[h].labels, rule->topology_key);
         t->domain_of[h] = -1;
@@ -63,29 +64,62 @@ void spread_add(struct spread_table *t, size_t host, int32_t n)
 {
     if (t->domain_of[host] >= 0)
         t->domains[t->domain_of[host]].count += n;
+    t->stale = true;
+}
+
+static double level(const struct spread_table *t, const struct spread_domain *d)
+{
+    return d->count - (t->rule->weights ? d->target : 0);
+}
+
+/* Kept until a count changes: each replica that is placed asks for it once for each group of hosts. */
+static void find_lowest(struct spread_table *t)
+{
+    t->stale = false;
+    t->lowest = -1;
+    t->lowest_level = t->second_level = INFINITY;
+    for (size_t i = 0; i < t->ndomains; i++) {
+        double here = level(t, &t->domains[i]);
+        if (!t->domains[i].open)
+            continue;
+        if (here < t->lowest_level) {
+            t->second_level = t->lowest_level;
+            t->lowest_level = here;
+            t->lowest = (int)i;
+        } else if (here < t->second_level) {
+            t->second_level = here;
+        }
+    }
 }
 
 static double height(const struct spread_table *t, int domain, int32_t delta)
 {
-    const struct spread_domain *d = &t->domains[domain];
-    double own = d->count + delta - (t->rule->weights ? d->target : 0), lowest = own;
+    double own = level(t, &t->domains[domain]) + delta;
 
-    for (size_t i = 0; i < t->ndomains; i++) {
-        if (!t->domains[i].open || (int)i == domain)
-            continue;
-        double other = t->domains[i].count - (t->rule->weights ? t->domains[i].target : 0);
-        if (other < lowest)
-            lowest = other;
-    }
-    return own - lowest;
+    if (t->stale)
+        find_lowest((struct spread_table *)(uintptr_t)t);
+    double others = domain == t->lowest ? t->second_level : t->lowest_level;
+    return own - (others < own ? others : own);
+}
+
+static double excess(const struct spread_table *t, int domain, int32_t delta)
+{
+    double above = height(t, domain, delta) - t->rule->max_skew;
+
+    return above > 1e-9 ? above : 0;
 }
 
 double spread_excess(const struct spread_table *t, size_t host, int32_t delta)
 {
-    if (t->domain_of[host] < 0)
-        return 0;
-    double above = height(t, t->domain_of[host], delta) - t->rule->max_skew;
-    return above > 1e-9 ? above : 0;
+    return t->domain_of[host] < 0 ? 0 : excess(t, t->domain_of[host], delta);
+}
+
+bool spread_is_broken(const struct spread_table *t)
+{
+    for (size_t i = 0; i < t->ndomains; i++)
+        if (t->domains[i].count > 0 && excess(t, (int)i, 0) > 0)
+            return true;
+    return false;
 }
 
 double spread_height(const struct spread_table *t, size_t host)

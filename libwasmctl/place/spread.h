@@ -15,6 +15,11 @@ struct spread_table {
     struct spread_domain *domains;
     size_t ndomains;
     int *domain_of; /* per host, -1 = the label is missing */
+
+    /* Of the open domains, while not stale: the lowest, its level, and the lowest level of the others. */
+    bool stale;
+    int lowest;
+    double lowest_level, second_level;
 };
 
 /* candidate: per host, whether it can hold replicas of the workload at all. */
@@ -24,6 +29,8 @@ void spread_table_release(struct spread_table *t);
 void spread_add(struct spread_table *t, size_t host, int32_t n);
 /* By how much the constraint is exceeded over maxSkew when `host` holds `delta` more; 0 = it holds. */
 double spread_excess(const struct spread_table *t, size_t host, int32_t delta);
+/* Whether some domain exceeds it. */
+bool spread_is_broken(const struct spread_table *t);
 /* How far above the emptiest open domain the host's domain is (for choosing among hosts that are all
  * allowed). */
 double spread_height(const struct spread_table *t, size_t host);

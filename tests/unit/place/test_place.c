@@ -414,6 +414,28 @@ static void test_large(void **state _unused_)
     world_free(w);
 }
 
+/* As many domains as hosts, beside clouds: each replica must not look at every pair of them. */
+static void test_large_by_host(void **state _unused_)
+{
+    struct world *w = world_new(HOSTS_MOST, 5);
+    struct place_plan p;
+    clock_t began = clock();
+
+    for (size_t i = 0; i < w->n; i++)
+        map_set((struct map *)(uintptr_t)w->hosts[i].labels, "host", xstrdup(w->ids[i]));
+    spread_by_cloud(w, 1, true);
+    w->spreads[1] = (struct model_spread){.topology_key = (char *)"host", .max_skew = 1, .hard = true};
+    w->rules.nspreads = 2;
+    plan(w, 10000, &p);
+    assert_int_equal(sum(&p), 10000);
+    print_message("1,000 hosts and as many domains, 10,000 replicas: %.2f s\n",
+                  (double)(clock() - began) / CLOCKS_PER_SEC);
+    for (size_t i = 0; i < w->n; i++)
+        assert_int_equal(p.wanted[i], 10);
+    place_plan_release(&p);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_daemon_and_single),
         cmocka_unit_test(test_properties),
         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_large_by_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
