@@ -12,7 +12,7 @@
 #define LABEL_REVISION "wasmctl.dev/revision"
 #define CHANGE_CAUSE   "kubernetes.io/change-cause"
 
-enum { NAME_MOST = 253, RETRY_MS = 30 * 1000 };
+enum { NAME_MOST = 253, RETRY_MS = 30 * 1000, MADE_MS = 10 * 1000 };
 
 struct revision {
     char *namespace, *name, *owner, *owner_uid, *revision, *cause, *version;
@@ -168,12 +168,13 @@ static void on_written(void *arg, const struct kube_response *response _unused_,
     struct op_unit *u = arg;
 
     u->revision_request = NULL;
-    if (!err || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT) {
-        /* A conflict means that our picture is old: the watch brings the new one, and the key with it. */
+    if (!err || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT || err->code == ERR_ALREADY_EXISTS) {
+        /* These mean that our picture is old: the watch brings the new one, and the key with it. */
         if (err)
             wq_add_after(u->op->q_unit[u->kind], u->key, 1000);
         return;
     }
+    xstr_replace(&u->revision_made, NULL);
     u->revision_retry_ms = loop_now_ms(u->op->loop) + RETRY_MS;
     wq_add_after(u->op->q_unit[u->kind], u->key, RETRY_MS + 1);
     log_warn("cannot write a ControllerRevision", "object", u->key, "error", err_text(err), NULL);
@@ -236,6 +237,8 @@ static void create(struct op *op, struct op_unit *u, const struct view *v, int64
     if (json_parse(w->template, strlen(w->template), "template", &spec, NULL) == 0)
         json_set(o, "data.spec", spec);
     json_set_int(o, "revision", number);
+    xstr_replace(&u->revision_made, v->history_revision);
+    u->revision_made_ms = v->now_ms;
     log_info("new revision", "object", u->key, "revision", v->history_revision, NULL);
     request(op, u, "POST", w->meta.namespace, NULL, o, "application/json");
 }
@@ -258,6 +261,13 @@ static void amend(struct op *op, struct op_unit *u, const struct model_workload 
 static void delete_one(struct op *op, struct op_unit *u, const struct revision *r)
 {
     request(op, u, "DELETE", r->namespace, r->name, NULL, NULL);
+}
+
+/* It was written a moment ago, and the watch has not brought it yet. */
+static bool was_made(const struct op_unit *u, const char *revision)
+{
+    return streq_null(u->revision_made, revision) &&
+           loop_now_ms(u->op->loop) - u->revision_made_ms < MADE_MS;
 }
 
 /* What is to run, and what was the last to run everywhere. */
@@ -297,6 +307,10 @@ void revisions_sync(struct op_revisions *all, struct op_unit *u, const struct vi
         if (!oldest || r->number < oldest->number)
             oldest = r;
     }
+    if (mine)
+        xstr_replace(&u->revision_made, NULL);
+    else if (was_made(u, v->history_revision))
+        return;
     if (!mine)
         create(op, u, v, newest + 1);
     else if (mine->number < newest)

@@ -67,6 +67,7 @@ void unit_free(void *p)
     free(u->lattice);
     free(u->id);
     free(u->finalizer_version);
+    free(u->revision_made);
     free(u->status_written_version);
     free(u->last_ready_reason);
     free(u->config);

@@ -43,6 +43,8 @@ struct op_unit {
                                 changed */
     struct kube_req *status_request;
     struct kube_req *revision_request;
+    char *revision_made;          /* written just now and not yet seen, at ... */
+    int64_t revision_made_ms;     /* ... this time of the loop's clock */
     int64_t revision_retry_ms;    /* loop clock; not written before */
     uint64_t status_written;      /* hash of the last status that was written ... */
     char *status_written_version; /* ... when the object had this resourceVersion */
