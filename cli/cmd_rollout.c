@@ -93,15 +93,13 @@ static int restart_one(struct cmd_ctx *c, const struct cli_target *t, const cJSO
                        struct err **err)
 {
     _cleanup_json_ cJSON *patch = cJSON_CreateObject();
-    cJSON *annotations = cJSON_CreateObject();
     char stamp[TIME_RFC3339_LEN];
 
-    json_set(patch, "metadata.annotations", annotations);
     if (is_paused(object))
         return err_set(err, ERR_CONFLICT,
                        "%s.%s \"%s\" can't restart while paused (run rollout resume first)",
                        t->resource->resource, t->resource->group, t->name);
-    json_put_str(annotations, "wasmctl.dev/restartedAt", time_rfc3339(time_now_ns(), 0, stamp));
+    json_set_str(patch, "spec.restartedAt", time_rfc3339(time_now_ns(), 0, stamp));
     return change(c, t, arg, patch, "restarted", err);
 }
 

@@ -175,9 +175,19 @@ static struct map *annotations_of(const struct view *v)
 
     map_set(m, MODEL_OWNER, xstrdup(v->owner));
     map_set(m, MODEL_REVISION, xstrdup(v->revision));
-    if (map_len(v->configs[0].values))
-        map_set(m, MODEL_CONFIG, xstrdup(v->configs[0].name));
+    if (v->w->restarted_at)
+        map_set(m, MODEL_RESTARTED, xstrdup(v->w->restarted_at));
+    if (v->own_config)
+        map_set(m, MODEL_CONFIG, xstrdup(v->own_config));
     return m;
+}
+
+static const struct view_host *host_of(const struct view *v, const char *id)
+{
+    for (size_t i = 0; i < v->nhosts; i++)
+        if (streq(v->hosts[i].id, id))
+            return &v->hosts[i];
+    return NULL;
 }
 
 static void set_on_host(struct op_unit *u, const struct view *v, const struct plan_action *a)
@@ -185,7 +195,8 @@ static void set_on_host(struct op_unit *u, const struct view *v, const struct pl
     const struct model_workload *w = v->w;
     struct unit_host *h = unit_host_get(u, a->host);
     struct map *annotations = annotations_of(v);
-    char *names[] = {map_len(v->configs[0].values) ? v->configs[0].name : NULL, NULL};
+    char *names[] = {v->own_config, NULL};
+    const struct view_host *running = host_of(v, a->host);
 
     if (h->failures && streq_null(h->failed_revision, v->revision))
         op_metrics_retry(u->op->metrics, u->kind);
@@ -204,6 +215,8 @@ static void set_on_host(struct op_unit *u, const struct view *v, const struct pl
             .config = names,
             .annotations = annotations,
             .memory_limit = w->memory_limit,
+            .fresh = running && running->running && running->ours && w->restarted_at &&
+                     !streq_null(running->restarted, w->restarted_at),
         };
         h->op = lat_component_set(v->l->lat, &spec, on_host_done, h);
     } else {
@@ -212,14 +225,6 @@ static void set_on_host(struct op_unit *u, const struct view *v, const struct pl
         h->op = lat_provider_start(v->l->lat, &spec, on_host_done, h);
     }
     map_free(annotations);
-}
-
-static const struct view_host *host_of(const struct view *v, const char *id)
-{
-    for (size_t i = 0; i < v->nhosts; i++)
-        if (streq(v->hosts[i].id, id))
-            return &v->hosts[i];
-    return NULL;
 }
 
 static void stop_on_host(struct op_unit *u, const struct view *v, const struct plan_action *a)

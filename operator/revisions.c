@@ -270,10 +270,11 @@ static bool was_made(const struct op_unit *u, const char *revision)
            loop_now_ms(u->op->loop) - u->revision_made_ms < MADE_MS;
 }
 
-/* What is to run, and what was the last to run everywhere. */
-static bool is_in_use(const struct view *v, const struct revision *r)
+/* What is to run, and until it does, what was the last to run everywhere. */
+static bool is_in_use(const struct view *v, const struct plan *p, const struct revision *r)
 {
-    return streq(r->revision, v->history_revision) || streq_null(r->revision, v->w->current_revision);
+    return streq(r->revision, v->history_revision) ||
+           (!p->complete && streq_null(r->revision, v->w->current_revision));
 }
 
 void revisions_sync(struct op_revisions *all, struct op_unit *u, const struct view *v, const struct plan *p)
@@ -301,7 +302,7 @@ void revisions_sync(struct op_revisions *all, struct op_unit *u, const struct vi
             mine = r;
         if (r->number > newest)
             newest = r->number;
-        if (is_in_use(v, r))
+        if (is_in_use(v, p, r))
             continue;
         old++;
         if (!oldest || r->number < oldest->number)

@@ -321,7 +321,7 @@ static void count_replicas(const struct view *v, struct plan *p)
         if (h->healthy)
             p->ready += n;
         if (h->healthy && is_current(v, h))
-            p->updated += n;
+            p->updated += v->held_back ? 0 : n;
         if (h->memory && h->memory->error && !is_busy(h)) {
             p->failed_host = h->object;
             p->error = h->memory->error;

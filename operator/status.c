@@ -180,6 +180,10 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
         return verdict("False", "AddressTaken", xstrdup(v->clash));
     if (!p->links_ready)
         return verdict("False", "Linking", xstrdup("links are being set"));
+    if (v->held_back)
+        return verdict("True", "Ready",
+                       xasprintf("%d of %d replicas ready; revision %s is held back by spec.paused", p->ready,
+                                 p->desired, v->held_back));
     if (p->updated < p->desired && p->error)
         return verdict("False", "UpdateFailed",
                        xasprintf("%d of %d replicas run revision %s, %d serve; host %s: %s", p->updated,

@@ -269,6 +269,7 @@ static void add_running(struct view *v, struct view_host *out, const struct lat_
     if (!out->revision)
         out->revision = "";
     out->config = map_get(annotations, MODEL_CONFIG);
+    out->restarted = map_get(annotations, MODEL_RESTARTED);
     if (out->load)
         out->load--;
 }
@@ -325,6 +326,30 @@ static char *make_history_revision(const struct view *v)
     char *revision = revision_of(buf_str(&b));
     buf_release(&b);
     return revision;
+}
+
+/* Paused: what is started or scaled meanwhile is what runs, as long as nothing of the new revision does. */
+static void hold_revision(struct view *v)
+{
+    const struct view_host *most = NULL;
+
+    if (!v->w->paused || v->w->meta.deleted_ns)
+        return;
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        if (!h->running || !h->ours)
+            continue;
+        if (streq(h->revision, v->revision))
+            return;
+        if (!most || h->count > most->count)
+            most = h;
+    }
+    if (!most)
+        return;
+    v->held_back = v->revision;
+    v->revision = xstrdup(most->revision);
+    xstr_replace(&v->image, most->image);
+    xstr_replace(&v->own_config, most->config);
 }
 
 static bool replaces_links(const struct view *v)
@@ -406,11 +431,14 @@ void view_make(struct op *op, const struct model_workload *w, struct op_unit *u,
     read_login(op, v);
     sources_end(op->sources, w->kind, w->key);
     v->revision = make_revision(v);
+    if (map_len(v->configs[0].values))
+        v->own_config = xstrdup(v->configs[0].name);
     v->history_revision = make_history_revision(v);
     if (!v->l)
         return;
     match_links(v);
     add_hosts(v, u);
+    hold_revision(v);
     v->clash = clash_find(op, v);
     if (replaces_links(v)) {
         v->hearing_fresh = lat_hearing_fresh(v->l->lat, HEARING_FRESH_MS);
@@ -435,6 +463,8 @@ void view_release(struct view *v)
     free(v->revision);
     free(v->history_revision);
     free(v->image);
+    free(v->held_back);
+    free(v->own_config);
     free(v->config_problem);
     free(v->config_reason);
     free(v->clash);

@@ -33,6 +33,7 @@ struct view_host {
     const char *owner; /* whose it is otherwise, NULL if it has no owner annotation */
     bool healthy;
     const char *image, *revision, *config; /* config: name of its configuration, NULL if none */
+    const char *restarted;                 /* spec.restartedAt it was started for, NULL if none */
     uint32_t count;
 
     const struct unit_host *memory; /* NULL if nothing is remembered */
@@ -54,7 +55,9 @@ struct view {
     const struct model_workload *w;
     char *owner;            /* annotation value */
     char *owner_prefix;     /* of its configurations */
-    char *revision;         /* of the spec */
+    char *revision;         /* of the spec; while held back, of what runs */
+    char *held_back;        /* spec.paused: the revision of the spec, which runs nowhere yet; else NULL */
+    char *own_config;       /* the unit's own configuration as hosts are given it; NULL if it has none */
     char *history_revision; /* of what undo would put back: capabilities and concurrency too */
     char *image;            /* of the spec, as the lattice's mirrors have it */
     enum view_lattice lattice;

@@ -451,7 +451,7 @@ static void on_set_read(void *arg, const struct bus_message *m, const struct err
     const struct lat_component *c = lat_v1_component(&inv, s->id);
     if (!c) {
         set_count(op);
-    } else if (!streq(c->image, s->image)) {
+    } else if (s->fresh || !streq(c->image, s->image)) {
         stop_running(op, set_count);
     } else if (c->count == s->count && s->annotations && !annotations_same(c->annotations, s->annotations)) {
         /* Annotations are taken over only together with a change of count: one up (calls go on), then to

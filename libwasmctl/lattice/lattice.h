@@ -186,6 +186,7 @@ struct lat_component_spec {
     char *const *config;           /* names of configs, NULL-ended, may be NULL */
     const struct map *annotations; /* char * values */
     int64_t memory_limit;          /* bytes, 0 = the host's */
+    bool fresh; /* what runs is stopped and the image fetched anew, even if it is the same reference */
 };
 /* Starts it, or changes count, config or annotations of the running one (annotations NULL: left alone). The
  * driver never sends a scale with another reference than the running one: if the host runs another image, it

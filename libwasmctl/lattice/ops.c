@@ -66,6 +66,7 @@ struct lat_op {
     char **config;
     struct map *values; /* annotations or config values */
     uint32_t count;
+    bool fresh;
     int64_t number; /* memory limit; host_stop: milliseconds */
     struct lat_link link;
     char *user, *password;
@@ -240,8 +241,8 @@ static void op_start(struct lat_op *op)
     const struct lat_driver_ops *d = lat->ops;
     struct lat_driver *drv = lat->driver;
 
-    op->component = (struct lat_component_spec){op->host,   op->id,     op->image, op->count,
-                                                op->config, op->values, op->number};
+    op->component = (struct lat_component_spec){op->host,   op->id,     op->image,  op->count,
+                                                op->config, op->values, op->number, op->fresh};
     op->provider = (struct lat_provider_spec){op->host, op->id, op->image, op->config, op->values};
     op->credential = (struct lat_credential){op->id, op->user, op->password};
     op->running = true;
@@ -499,6 +500,7 @@ struct lat_op *lat_component_set(struct lattice *lat, const struct lat_component
     op->config = strv_copy_null(s->config);
     op->values = map_copy(s->annotations);
     op->number = s->memory_limit;
+    op->fresh = s->fresh;
     if (!s->count || str_empty(s->image))
         return refuse(op, ERR_INVALID, "a component needs an image and a count of at least 1");
     return enqueue_host(op, "component");

@@ -9,9 +9,10 @@
 #define MODEL_FINALIZER   "wasmctl.dev/lattice-cleanup"
 #define MODEL_OWNER       "wasmctl.dev/owner" /* annotation on the lattice: <cluster uid>/<namespace>/<name> */
 #define MODEL_REVISION    "wasmctl.dev/revision" /* annotation on the lattice: revision of what runs */
+#define MODEL_RESTARTED                                                                                      \
+    "wasmctl.dev/restarted-at" /* annotation on the lattice: spec.restartedAt it was started for */
 #define MODEL_CONFIG                                                                                         \
     "wasmctl.dev/config" /* annotation on the lattice: name of its configuration, absent if none */
-#define MODEL_RESTARTED_AT "wasmctl.dev/restartedAt" /* annotation of the object: a change rolls it */
 
 struct model_meta {
     char *namespace; /* NULL for cluster-scoped kinds */

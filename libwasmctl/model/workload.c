@@ -268,7 +268,7 @@ struct model_workload *model_workload_new(enum model_kind kind, const cJSON *obj
         w->max_surge_abs = 0;
         w->max_surge_percent = -1;
     }
-    w->restarted_at = read_annotation(object, MODEL_RESTARTED_AT);
+    w->restarted_at = xstrdup_null(json_str(spec, "restartedAt"));
     w->change_cause = read_annotation(object, "kubernetes.io/change-cause");
     w->template = read_template(spec);
     w->history_limit = (int32_t)json_int(spec, "revisionHistoryLimit", HISTORY_LIMIT);

@@ -82,7 +82,7 @@ struct model_workload {
     struct model_capability *capabilities;
     size_t ncapabilities;
     bool recreate, paused;
-    char *restarted_at;    /* annotation wasmctl.dev/restartedAt, NULL if none */
+    char *restarted_at;    /* spec.restartedAt, NULL if none: a change rolls the unit */
     char *change_cause;    /* annotation kubernetes.io/change-cause, NULL if none */
     char *template;        /* JSON of the members of spec that make a revision, see workload.c */
     int32_t history_limit; /* old revisions that are kept */

@@ -3,7 +3,7 @@ import json
 import os
 
 from harness import (HELLO, HELLO_AGAIN, HTTP_CAPABILITY, actor, answers, apply, condition, ctl, ctl_fails, delete,
-                     expect, free_port, get, http_pair, remove_pair, running_on, test, wait_for, wait_ready)
+                     expect, free_port, get, http_pair, inventory, remove_pair, running_on, test, wait_for, wait_ready)
 
 AGAIN = f"file://{HELLO_AGAIN}"
 
@@ -77,6 +77,13 @@ def rollout_pause_restart_and_limit():
     wait_for("the actor says that it is held",
              lambda: condition(get("wasmactor", "held"), "Progressing")["reason"] == "Paused")
     expect(get("wasmactor", "held")["status"]["updatedReplicas"] == 0, "a paused actor was updated")
+    # What is scaled meanwhile is what runs.
+    apply(actor("held", image=AGAIN, replicas=2, revisionHistoryLimit=1, paused=True))
+    wait_for("two replicas run", lambda: sorted(running_on("default_held").values()) == [1000, 1000])
+    images = {c["image_ref"] for h in running_on("default_held") for c in inventory(h)["components"] if c["id"] == "default_held"}
+    expect(images == {f"file://{HELLO}"}, f"a paused actor was scaled with {images}")
+    wait_ready("held")
+    apply(actor("held", image=AGAIN, replicas=1, revisionHistoryLimit=1, paused=True))
     ctl("rollout", "resume", "wa/held")
     ctl("rollout", "status", "wa/held", "--timeout=60s")
     before = get("wasmactor", "held")["status"]
