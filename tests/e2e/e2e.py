@@ -435,16 +435,25 @@ def kinds_refuse_bad_objects():
 
 @test
 def drain_empties_a_host():
+    # All hosts share one machine: the provider that answers stays where it is, another one has no address to take along.
     port = free_port()
-    http_pair("drained", port, replicas=2)
-    host = get("wasmprovider", "drained-http")["status"]["placements"][0]["host"]
+    elsewhere = {"hostSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b", "c"]}]}}
+    apply(provider("drained-http", port, placement={"hostSelector": {"matchLabels": {"zone": "a"}}}))
+    apply(provider("drained-free", free_port(), placement=elsewhere))
+    apply(actor("drained", replicas=2, placement=elsewhere,
+                capabilities=[{"interface": HTTP_CAPABILITY, "provider": "drained-http"}]))
+    wait_ready("drained")
+    wait_ready("drained-free", "wasmprovider")
+    host = get("wasmprovider", "drained-free")["status"]["placements"][0]["host"]
+    expect(host.upper() in running_on("default_drained"), "the actor does not run on both hosts")
+    wait_for("the actor answers", lambda: answers(port))
     friendly = get("latticehost", host)["status"]["friendlyName"]
     out = ctl("drain", friendly, "--timeout=60s", timeout=90)
     expect(f"latticehost.wasmctl.dev/{host} drained" in out, out)
     left = get("latticehost", host)["status"]
     expect(left["actors"] == [] and left["providers"] == [], json.dumps(left))
     wait_ready("drained")
-    wait_ready("drained-http", "wasmprovider")
+    wait_ready("drained-free", "wasmprovider")
     wait_for("the actor answers from elsewhere", lambda: answers(port))
     expect(host.upper() not in running_on("default_drained"), "it still runs there")
     # Nothing returns by itself, and new work stays away until uncordon.
@@ -457,6 +466,7 @@ def drain_empties_a_host():
     status, err = ctl_fails("drain", "no-such-host")
     expect(status == 1 and 'no host "no-such-host"' in err, err)
     delete("wasmactor", "newcomer")
+    delete("wasmprovider", "drained-free")
     remove_pair("drained")
 
 
