@@ -484,6 +484,9 @@ def image_of_a_private_registry():
             "placement": {"hostSelector": {"matchLabels": {"registry": "yes"}}}}
     config = {"auths": {registry.address: {"username": "puller", "password": "wrong"}}}
 
+    def host_id():
+        return get("wasmactor", "private")["status"]["placements"][0]["host"].upper()
+
     def secret():
         apply({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
                "metadata": {"name": "pull", "namespace": "default"}, "stringData": {".dockerconfigjson": json.dumps(config)}})
@@ -500,6 +503,22 @@ def image_of_a_private_registry():
         secret()
         wait_ready("private")
         expect(registry.served > 0, "the image did not come from the registry")
+
+        # A mirror of another registry: the same host, the same credentials, another name in the spec.
+        def mirrors(**spec):
+            lattice = get("lattice", "default")
+            lattice = {"apiVersion": lattice["apiVersion"], "kind": "Lattice", "metadata": {"name": "default"},
+                       "spec": {**{k: v for k, v in lattice["spec"].items() if k != "imageMirrors"}, **spec}}
+            ctl("apply", "--force-conflicts", "-f", "-", stdin=json.dumps(lattice))
+
+        mirrors(imageMirrors=[{"source": "images.example/far", "mirror": f"{registry.address}/team"}])
+        try:
+            apply(actor("private", **{**spec, "image": "images.example/far/hello:1"}))
+            wait_ready("private")
+            images = {c["image_ref"] for c in inventory(host_id())["components"] if c["id"] == "default_private"}
+            expect(images == {f"{registry.address}/team/hello:1"}, f"the host was told {images}")
+        finally:
+            mirrors()
         everything = json.dumps(obj) + ctl("events", "-A") + ctl("describe", "wasmactor", "private")
         everything += run(WASMCTL, "dev", "logs", "--name", ENV_NAME, "operator")[1]
         expect("s3cret" not in everything and "wrong" not in everything, "a password is shown")
