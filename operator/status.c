@@ -122,6 +122,17 @@ static struct verdict start_failed(const struct view *v, const struct plan *p)
                              p->desired, p->failed_host, p->error, advice));
 }
 
+static struct verdict update_failed(const struct view *v, const struct plan *p)
+{
+    _cleanup_free_ char *advice = start_advice(v->w, p->error);
+
+    return verdict(
+        "False", "UpdateFailed",
+        xasprintf("%d of %d replicas run revision %s, %d serve; host %s: %s. %s, or undo the update "
+                  "(wasmctl rollout undo); it is tried again",
+                  p->updated, p->desired, v->revision, p->ready, p->failed_host, p->error, advice));
+}
+
 static struct verdict ready_verdict(const struct op_unit *u, const struct view *v, const struct plan *p)
 {
     const struct model_workload *w = v->w;
@@ -153,7 +164,9 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
     if (v->config_problem)
         return verdict("False", v->config_reason, xstrdup(v->config_problem));
     if ((text = call_error(u, "config/")))
-        return verdict("False", "ConfigFailed", xasprintf("the lattice refused a configuration: %s", text));
+        return verdict("False", "ConfigFailed",
+                       xasprintf("a configuration cannot be written to lattice %s: %s; it is tried again",
+                                 w->lattice, text));
     if (p->ready < p->desired && p->error)
         return start_failed(v, p);
     if (p->place.missing > 0)
@@ -166,7 +179,10 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
     if (conflict)
         return link_conflict(u->op, v, conflict);
     if ((text = call_error(u, "link/")))
-        return verdict("False", "LinkFailed", xasprintf("the lattice refused a link: %s", text));
+        return verdict(
+            "False", "LinkFailed",
+            xasprintf("a link of spec.capabilities cannot be written to lattice %s: %s; it is tried again",
+                      w->lattice, text));
     if (v->waits_for)
         return verdict("False", "CapabilityNotReady",
                        xasprintf("%s runs on no host yet: see its condition Ready", v->waits_for));
@@ -185,9 +201,7 @@ static struct verdict ready_verdict(const struct op_unit *u, const struct view *
                        xasprintf("%d of %d replicas ready; revision %s is held back by spec.paused", p->ready,
                                  p->desired, v->held_back));
     if (p->updated < p->desired && p->error)
-        return verdict("False", "UpdateFailed",
-                       xasprintf("%d of %d replicas run revision %s, %d serve; host %s: %s", p->updated,
-                                 p->desired, v->revision, p->ready, p->failed_host, p->error));
+        return update_failed(v, p);
     if (p->updated < p->desired)
         return verdict("False", "Updating",
                        xasprintf("%d of %d replicas run revision %s; %d serve", p->updated, p->desired,
