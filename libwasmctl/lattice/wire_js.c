@@ -16,15 +16,15 @@ static int parse(const char *data, size_t len, const char *what, cJSON **ret, st
     return r < 0 ? err_set(err, ERR_PROTOCOL, "%s cannot be read", what) : 0;
 }
 
-/* Answers to API requests carry their own errors. */
-static int api_error(const cJSON *o, const char *what, struct err **err)
+/* An answer of the JetStream API: it may be an error. */
+static int parse_api(const char *data, size_t len, const char *what, cJSON **ret, struct err **err)
 {
-    const cJSON *e = json_get(o, "error");
+    int r = parse(data, len, what, ret, err);
+    const cJSON *e = r == 0 ? json_get(*ret, "error") : NULL;
 
     if (!e)
-        return 0;
-    int64_t code = json_int(e, "code", 0);
-    return err_set(err, code == 404 ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%s: %s", what,
+        return r;
+    return err_set(err, json_int(e, "code", 0) == 404 ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "JetStream: %s",
                    json_str_or(e, "description", "refused without a reason"));
 }
 
@@ -32,9 +32,7 @@ int js_stream_info(const char *data, size_t len, uint64_t *ret_consumers, struct
 {
     _cleanup_json_ cJSON *o = NULL;
 
-    int r = parse(data, len, "JetStream's stream information", &o, err);
-    if (r == 0)
-        r = api_error(o, "JetStream", err);
+    int r = parse_api(data, len, "JetStream's stream information", &o, err);
     if (r < 0)
         return r;
     int64_t n = json_int(o, "state.consumer_count", -1);
@@ -48,9 +46,7 @@ int js_stream_subjects(const char *data, size_t len, const char *prefix, char **
 {
     _cleanup_json_ cJSON *o = NULL;
 
-    int r = parse(data, len, "JetStream's stream information", &o, err);
-    if (r == 0)
-        r = api_error(o, "JetStream", err);
+    int r = parse_api(data, len, "JetStream's stream information", &o, err);
     if (r < 0)
         return r;
     char **names = strv_new();
@@ -67,9 +63,7 @@ int js_consumers(const char *data, size_t len, struct map *keys, uint64_t *ret_s
     _cleanup_json_ cJSON *o = NULL;
     uint64_t seen = 0;
 
-    int r = parse(data, len, "JetStream's consumer list", &o, err);
-    if (r == 0)
-        r = api_error(o, "JetStream", err);
+    int r = parse_api(data, len, "JetStream's consumer list", &o, err);
     if (r < 0)
         return r;
     json_each (c, json_get(o, "consumers")) {
