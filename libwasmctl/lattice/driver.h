@@ -98,6 +98,8 @@ void lat_front_component(struct lattice *front, const char *host, const char *id
 void lat_front_provider(struct lattice *front, const char *host, const char *id, const char *image,
                         bool running, struct map *annotations);
 void lat_front_provider_health(struct lattice *front, const char *host, const char *id, bool healthy);
+/* The store has answered, while who hears is still being found out. */
+void lat_front_store_up(struct lattice *front);
 void lat_front_hearing(struct lattice *front, const char *host, bool hears);
 void lat_front_event(struct lattice *front, const struct lat_event *e);
 /* For drivers without bus: the way to the hosts is there or gone (err says why, may be NULL). */

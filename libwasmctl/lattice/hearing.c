@@ -68,6 +68,12 @@ static void set_store(struct lattice *lat, enum lat_store store, const struct er
     lat_flush_soon(lat);
 }
 
+void lat_front_store_up(struct lattice *lat)
+{
+    lat->store_ever_up = true;
+    set_store(lat, LAT_STORE_UP, NULL);
+}
+
 static void on_checked(void *arg, const struct err *err)
 {
     struct lattice *lat = arg;
@@ -75,9 +81,8 @@ static void on_checked(void *arg, const struct err *err)
 
     lat->hearing = NULL;
     if (!err) {
-        lat->store_ever_up = true;
         lat->heard_ms = lat->hearing_sent_ms;
-        set_store(lat, LAT_STORE_UP, NULL);
+        lat_front_store_up(lat);
         for (struct map_iter it = {0}; map_next(lat->hosts, &it);)
             if (((struct lat_row *)it.value)->host.hearing == LAT_DOUBTFUL)
                 again = CHECK_IN_DOUBT_MS;

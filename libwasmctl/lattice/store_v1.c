@@ -253,6 +253,7 @@ static void on_info(void *arg, const struct bus_message *m, const struct err *er
         finish(c, e);
         return;
     }
+    lat_front_store_up(s->front);
     bool listed = !c->anew && s->listed_ms && loop_now_ms(s->loop) - s->listed_ms < LIST_EVERY_MS;
     if (listed && c->consumers == s->consumers && all_hear(s->front))
         finish(c, NULL);
