@@ -65,13 +65,13 @@ class Api:
         return answer
 
     def writes(self):
-        """What was written to our kinds and as Events: {"wasmactors/status PATCH": n}; dry runs and other kinds left out."""
+        """What was written to our kinds, as ControllerRevisions and as Events: {"wasmactors/status PATCH": n}."""
         counts = {}
         for line in self("GET", "/metrics").decode().split("\n"):
             if not line.startswith("apiserver_request_total{"):
                 continue
             labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-            if labels["verb"] not in WRITES or labels["group"] not in ("wasmctl.dev", "events.k8s.io"):
+            if labels["verb"] not in WRITES or labels["group"] not in ("wasmctl.dev", "events.k8s.io", "apps"):
                 continue
             sub = f"/{labels['subresource']}" if labels["subresource"] else ""
             verb = "PATCH" if labels["verb"] == "APPLY" else labels["verb"]
@@ -210,7 +210,7 @@ class Bench:
         self.phase(f"{args.actors} actors, first create to all Ready", self.fill)
         self.row("  most components on a host", max(len(h["components"]) for h in farm.hosts()))
         self.row("  fewest components on a host", min(len(h["components"]) for h in farm.hosts()))
-        time.sleep(3)  # what was written last is still being told
+        self.row("  until nothing more is written", f"{self.settle():.0f} s")
         self.idle(farm)
         lost = sum(len(h["components"]) for h in farm.hosts() if h["labels"]["cloud"] == "a")
         farm("cut", "cloud=a")
@@ -220,6 +220,17 @@ class Bench:
         farm("heal", "cloud=a")
         self.phase("cloud a back, to no replica too many",
                    lambda: until("no surplus", lambda: farm.count()["components"] == args.actors))
+
+    def settle(self, quiet=5.0):
+        """Until nothing was written for a while: Events and what runs on hosts are told in turns."""
+        began = since = time.monotonic()
+        last = self.api.writes()
+        while time.monotonic() - since < quiet:
+            time.sleep(0.5)
+            now = self.api.writes()
+            if now != last:
+                last, since = now, time.monotonic()
+        return since - began
 
     def hosts_ready(self):
         hosts = json.loads(self.api("GET", "/apis/wasmctl.dev/v1alpha1/latticehosts"))["items"]

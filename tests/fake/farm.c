@@ -227,6 +227,7 @@ void farm_host_end(struct farm_host *h, bool goodbye)
         farm_event(h->farm, h->id, "host_stopped", data);
     }
     forget_work(h);
+    farm_js_forget(h);
     map_clear(h->components);
     map_clear(h->providers);
     xstr_replace(&h->inventory, NULL);

@@ -49,7 +49,8 @@ struct farm_host {
     int64_t started_ms;
     char *inventory; /* end of the answer to host.get, NULL when something changed */
     struct bus_sub *subs[HOST_SUBJECTS];
-    struct bus_sub *inboxes[HOST_CONSUMERS];
+    char *inboxes[HOST_CONSUMERS]; /* of its consumers; kept over a cut of the network */
+    struct bus_sub *deliveries[HOST_CONSUMERS];
     struct loop_timer *heartbeat;
     struct task *tasks;
     VEC(struct held) held;
@@ -65,11 +66,12 @@ struct farm {
     struct farm_host *hosts;
     size_t nhosts, serving; /* serving: up; the lattice's requests are answered while there is one */
     bool connected, announced;
-    bool muted; /* events go nowhere */
+    bool muted;      /* events go nowhere */
+    bool js_refused; /* that was told */
     struct map *links;    /* "source\nnamespace\npackage\nname" -> cJSON * */
     struct map *configs;  /* name -> cJSON * */
     struct map *requests; /* verb -> uint64_t * */
-    uint64_t events, inboxes;
+    uint64_t events, next_inbox;
 };
 
 /* farm.c */
@@ -94,7 +96,10 @@ cJSON *farm_labels(const struct farm_host *h);
 
 /* farm_js.c */
 void farm_js_start(struct farm *f);
+/* A process that starts makes consumers, one whose network is back listens to those it had. */
 void farm_js_watch(struct farm_host *h);
 void farm_js_unwatch(struct farm_host *h);
+/* The process is gone: nobody listens to them any more. */
+void farm_js_forget(struct farm_host *h);
 
 #endif

@@ -11,27 +11,28 @@
 
 enum { JS_TIMEOUT_MS = 10000 };
 #define IDLE_HEARTBEAT_NS (INT64_C(5) * 1000 * 1000 * 1000)
-#define INACTIVE_NS       (INT64_C(300) * 1000 * 1000 * 1000)
+#define INACTIVE_NS       (INT64_C(30) * 1000 * 1000 * 1000)
 
 static const char *const buckets[HOST_CONSUMERS] = {"LATTICEDATA", "CONFIGDATA"};
 
 static void on_created(void *arg, const struct bus_message *reply, const struct err *err)
 {
-    const char *what = arg;
+    struct farm *f = arg;
     _cleanup_json_ cJSON *o = NULL;
 
     if (reply)
-        json_parse(reply->data, reply->len, what, &o, NULL);
+        json_parse(reply->data, reply->len, "answer of JetStream", &o, NULL);
     const char *text = err ? err_text(err) : json_str(o, "error.description");
-    if (text)
-        log_warn("JetStream refuses", "what", what, "error", text, NULL);
+    if (text && !f->js_refused)
+        log_warn("JetStream refuses a stream or consumer, told once", "error", text, NULL);
+    f->js_refused = f->js_refused || text;
 }
 
-static void ask(struct farm *f, const char *subject, const cJSON *body, const char *what)
+static void ask(struct farm *f, const char *subject, const cJSON *body)
 {
     _cleanup_free_ char *text = json_print(body);
 
-    bus_request(f->bus, subject, text, strlen(text), JS_TIMEOUT_MS, on_created, (void *)(uintptr_t)what);
+    bus_request(f->bus, subject, text, strlen(text), JS_TIMEOUT_MS, on_created, f);
 }
 
 void farm_js_start(struct farm *f)
@@ -50,7 +51,7 @@ void farm_js_start(struct farm *f)
         json_set_bool(o, "allow_rollup_hdrs", true);
         json_set_bool(o, "deny_delete", true);
         json_set_bool(o, "allow_direct", true);
-        ask(f, subject, o, stream[3] == 'L' ? "bucket for links" : "bucket for configuration");
+        ask(f, subject, o);
     }
 }
 
@@ -63,36 +64,51 @@ static void on_delivered(void *arg, const struct bus_message *m)
         farm_publish(h->farm, m->reply, "", 0);
 }
 
+static void make_consumer(struct farm_host *h, size_t i)
+{
+    struct farm *f = h->farm;
+    _cleanup_free_ char *stream = xasprintf("KV_%s_%s", buckets[i], f->lattice);
+    _cleanup_free_ char *subject = xasprintf("$JS.API.CONSUMER.CREATE.%s", stream);
+    _cleanup_free_ char *keys = xasprintf("$KV.%s_%s.>", buckets[i], f->lattice);
+    _cleanup_json_ cJSON *o = json_object("stream_name", stream, NULL);
+    cJSON *config = json_object("deliver_subject", h->inboxes[i], "filter_subject", keys, "deliver_policy",
+                                "last_per_subject", "ack_policy", "none", "replay_policy", "instant", NULL);
+
+    json_set_bool(config, "flow_control", true);
+    json_set_bool(config, "mem_storage", true);
+    json_set_int(config, "max_deliver", 1);
+    json_set_int(config, "num_replicas", 1);
+    json_set_int(config, "idle_heartbeat", IDLE_HEARTBEAT_NS);
+    json_set_int(config, "inactive_threshold", INACTIVE_NS);
+    json_put(o, "config", config);
+    ask(f, subject, o);
+}
+
 void farm_js_watch(struct farm_host *h)
 {
     struct farm *f = h->farm;
 
     for (size_t i = 0; i < HOST_CONSUMERS; i++) {
+        bool fresh = !h->inboxes[i];
         /* As async-nats names it: 12 characters of the connection and 10 that count up. */
-        _cleanup_free_ char *inbox = xasprintf("_INBOX.FARM%08x%010llu", (unsigned)getpid(),
-                                               (unsigned long long)++f->inboxes);
-        _cleanup_free_ char *stream = xasprintf("KV_%s_%s", buckets[i], f->lattice);
-        _cleanup_free_ char *subject = xasprintf("$JS.API.CONSUMER.CREATE.%s", stream);
-        _cleanup_json_ cJSON *o = json_object("stream_name", stream, NULL);
-        cJSON *config = json_object("deliver_subject", inbox, "deliver_policy", "last_per_subject",
-                                    "ack_policy", "none", "replay_policy", "instant", NULL);
-        _cleanup_free_ char *keys = xasprintf("$KV.%s_%s.>", buckets[i], f->lattice);
-        json_set_str(config, "filter_subject", keys);
-        json_set_bool(config, "flow_control", true);
-        json_set_bool(config, "mem_storage", true);
-        json_set_int(config, "max_deliver", 1);
-        json_set_int(config, "num_replicas", 1);
-        json_set_int(config, "idle_heartbeat", IDLE_HEARTBEAT_NS);
-        json_set_int(config, "inactive_threshold", INACTIVE_NS);
-        json_put(o, "config", config);
-        h->inboxes[i] = bus_subscribe(f->bus, inbox, on_delivered, h);
-        ask(f, subject, o, "consumer of a host");
+        if (fresh)
+            h->inboxes[i] = xasprintf("_INBOX.FARM%08x%010llu", (unsigned)getpid(),
+                                      (unsigned long long)++f->next_inbox);
+        h->deliveries[i] = bus_subscribe(f->bus, h->inboxes[i], on_delivered, h);
+        if (fresh)
+            make_consumer(h, i);
     }
 }
 
 void farm_js_unwatch(struct farm_host *h)
 {
     for (size_t i = 0; i < HOST_CONSUMERS; i++)
-        if (h->inboxes[i])
-            bus_unsubscribe(TAKE_PTR(h->inboxes[i]));
+        if (h->deliveries[i])
+            bus_unsubscribe(TAKE_PTR(h->deliveries[i]));
+}
+
+void farm_js_forget(struct farm_host *h)
+{
+    for (size_t i = 0; i < HOST_CONSUMERS; i++)
+        xstr_replace(&h->inboxes[i], NULL);
 }
