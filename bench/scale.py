@@ -6,7 +6,7 @@ Measured: all actors created to all Ready; a minute of idleness; a cloud lost to
 it what the API server does alone with as many plain status patches, as the bound.
 
 Usage: bench/scale.py [--hosts N] [--actors N] [--idle S] [--build DIR]
-Brings up an environment of its own (named "scale"), and removes it again."""
+Brings up an environment of its own, and removes it again."""
 import argparse
 import base64
 import concurrent.futures
@@ -27,7 +27,6 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(HERE, "tests", "e2e"))
 from farm import Farm  # noqa: E402
 
-ENV = "scale"
 ACTORS = "/apis/wasmctl.dev/v1alpha1/namespaces/default/wasmactors"
 WRITES = ("POST", "PUT", "PATCH", "APPLY", "DELETE")
 HERTZ = os.sysconf("SC_CLK_TCK")
@@ -266,10 +265,10 @@ class Bench:
 
     def __call__(self):
         args = self.args
-        subprocess.run([self.wasmctl, "dev", "up", "--name", ENV, "--hosts", "1", "--no-lattice"], check=True,
+        subprocess.run([self.wasmctl, "dev", "up", "--name", self.args.name, "--hosts", "1", "--no-lattice"], check=True,
                        stdout=subprocess.DEVNULL)
         try:
-            self.status = json.loads(self.run("dev", "status", "--name", ENV, "-o", "json"))
+            self.status = json.loads(self.run("dev", "status", "--name", self.args.name, "-o", "json"))
             self.env = {**os.environ, "KUBECONFIG": self.status["kubeconfig"]}
             self.api = Api(self.status["kubeconfig"])
             self.operator, self.server = Process(self.child("operator")["pid"]), Process(self.child("apiserver")["pid"])
@@ -280,11 +279,11 @@ class Bench:
                 self.measure(self.farm)
                 self.row("operator, most resident memory", f"{self.operator.memory('VmHWM'):.0f} MiB")
                 self.pulse.ended.set()
-                subprocess.run([self.wasmctl, "dev", "child", "stop", "--name", ENV, "operator"], check=True, capture_output=True)
+                subprocess.run([self.wasmctl, "dev", "child", "stop", "--name", self.args.name, "operator"], check=True, capture_output=True)
                 self.bound()
         finally:
             if not args.keep:
-                subprocess.run([self.wasmctl, "dev", "down", "--name", ENV, "--purge"], check=True)
+                subprocess.run([self.wasmctl, "dev", "down", "--name", self.args.name, "--purge"], check=True)
 
 
 def main():
@@ -294,6 +293,7 @@ def main():
     parser.add_argument("--actors", type=int, default=10000)
     parser.add_argument("--idle", type=int, default=60, help="seconds")
     parser.add_argument("--start-ms", type=int, default=150, help="how long a simulated host takes to start a component")
+    parser.add_argument("--name", default="scale", help="of the environment")
     parser.add_argument("--keep", action="store_true", help="leave the environment as it is at the end")
     parser.add_argument("--build", default=os.path.join(HERE, "build-release"))
     parser.add_argument("--farm", default=os.path.join(HERE, "build", "tests", "hostfarm"), help="the host farm of a build with tests")

@@ -15,7 +15,6 @@ struct op_host {
     uint64_t labels_hash;
     int64_t dead_since_ms; /* 0 = alive */
     int64_t created_ms;    /* its LatticeHost was written last; loop clock, 0 = never */
-    int64_t lists_due_ms;  /* what runs there is to be written then; loop clock, 0 = nothing is due */
     uint32_t load;         /* components there */
     uint32_t starting;     /* and those being started: many starts at once must not all pick one host */
     enum lat_hearing hearing;

@@ -455,6 +455,7 @@ int op_new(struct loop *l, struct kube_client *client, const struct op_options *
     op->metrics = metrics;
     op->lats = map_new(op_lattice_free);
     op->cache_errors = map_new(free);
+    op->lists_waiting = map_new(NULL);
     for (int kind = 0; kind < 2; kind++) {
         op->units[kind] = map_new(unit_free);
         op->by_id[kind] = map_new(free);
@@ -502,6 +503,7 @@ void op_free(struct op *op)
     kube_informer_free(op->hosts);
     kube_recorder_free(op->recorder);
     map_free(op->cache_errors);
+    map_free(op->lists_waiting);
     free(op->cluster_uid);
     free(op);
 }

@@ -49,8 +49,8 @@ struct op {
     struct map *by_id[2]; /* "lattice/component or provider id" -> char *: key of the object that has it */
     struct op_sources *sources;
     struct op_revisions *revisions;
-    int64_t lists_ms; /* loop clock: turns to write what runs on hosts are given away up to here (rec_host.c)
-                       */
+    struct map *lists_waiting; /* keys of q_host: what runs there is to be written in turn (rec_host.c) */
+    size_t lists_writing;
     struct map *cache_errors; /* plural of the kind -> char *: why its cache is not live */
 };
 

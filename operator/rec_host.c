@@ -15,10 +15,10 @@ enum {
     LIST_MOST = 500,
     LOOK_MS = 60 * 1000,     /* at a host of which nothing new is heard */
     OBJECT_MS = 5 * 1000,    /* an object that was written comes back by the watch */
-    /* What runs on a host changes with each start anywhere: told of all hosts together so many times a
-     * second, after a burst. Whether a host is there, and that it is empty, is told at once. */
-    LISTS_PER_S = 20,
-    LISTS_BURST = 100,
+    /* What runs on a host changes with each start anywhere. Such a change gives way to everything else: of all
+     * hosts together so many are being written, the others wait in line. Whether a host is there, and that it
+     * is empty, is told at once. */
+    LISTS_AT_ONCE = 2,
 };
 
 static void on_written(void *arg, const struct kube_response *response _unused_, const struct err *err)
@@ -164,14 +164,14 @@ static bool labels_written(const struct op_host *mine, const struct model_host *
     return true;
 }
 
-static void write_status(struct op *op, const struct model_host *object, cJSON *status)
+static void write_status(struct op *op, const struct model_host *object, cJSON *status, kube_done_fn done)
 {
     _cleanup_json_ cJSON *o = json_object("apiVersion", MODEL_API_VERSION, "kind", "LatticeHost", NULL);
 
     json_set_str(o, "metadata.name", object->meta.name);
     json_set(o, "status", status);
     op_apply(op, kube_builtin_kind(MODEL_API_VERSION, "LatticeHost"), NULL, object->meta.name, "status", o,
-             on_written, op);
+             done, op);
 }
 
 /* Only the lists differ from what was written. */
@@ -190,33 +190,34 @@ static bool is_lists_alone(const cJSON *status, const struct model_host *object)
     return true;
 }
 
-/* 0 when the lists of this host may be written now, else milliseconds to wait for its turn. */
-static int64_t lists_wait(struct op *op, struct op_host *mine)
+static void on_lists_written(void *arg, const struct kube_response *response, const struct err *err)
 {
-    int64_t now = loop_now_ms(op->loop), each = 1000 / LISTS_PER_S, earliest = now - each * LISTS_BURST;
+    struct op *op = arg;
+    struct map_iter it = {0};
 
-    if (!mine->lists_due_ms) {
-        op->lists_ms = (op->lists_ms > earliest ? op->lists_ms : earliest) + each;
-        mine->lists_due_ms = op->lists_ms;
+    op->lists_writing--;
+    if (map_next(op->lists_waiting, &it)) {
+        wq_add(op->q_host, it.key);
+        map_del(op->lists_waiting, it.key);
     }
-    return mine->lists_due_ms > now ? mine->lists_due_ms - now : 0;
+    on_written(arg, response, err);
 }
 
 /* Returns when to look again. */
 static int64_t update_status(struct op *op, const struct op_lattice *l, const struct lat_host *h,
-                             const struct model_host *object)
+                             const struct model_host *object, const char *key)
 {
-    struct op_host *mine = map_get(l->hosts, h->id);
     _cleanup_json_ cJSON *status = host_status(l, h, object);
 
     if (hash_without_seen(status) == object->status_hash)
         return LOOK_MS;
-    int64_t wait = mine && is_lists_alone(status, object) ? lists_wait(op, mine) : 0;
-    if (wait)
-        return wait;
-    if (mine)
-        mine->lists_due_ms = 0;
-    write_status(op, object, TAKE_PTR(status));
+    bool lists = is_lists_alone(status, object);
+    if (lists && op->lists_writing >= LISTS_AT_ONCE) {
+        map_set(op->lists_waiting, key, NULL);
+        return LOOK_MS;
+    }
+    op->lists_writing += lists;
+    write_status(op, object, TAKE_PTR(status), lists ? on_lists_written : on_written);
     return LOOK_MS;
 }
 
@@ -274,7 +275,7 @@ static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat
     }
     /* Nothing is known while our own link is down: the last truth stays. */
     if (h->state != LAT_HOST_UNJUDGED && (h->has_inventory || lat_host_dead(h->state))) {
-        wq_done_after(op->q_host, key, update_status(op, l, h, object));
+        wq_done_after(op->q_host, key, update_status(op, l, h, object, key));
         return;
     }
     wq_done_after(op->q_host, key, LOOK_MS);
@@ -315,7 +316,7 @@ static void reconcile_absent(struct op *op, const struct model_host *object, con
         json_set(status, "conditions", list);
         if (object->last_seen_ns)
             json_set_str(status, "lastSeen", time_rfc3339(object->last_seen_ns, 0, stamp));
-        write_status(op, object, status);
+        write_status(op, object, status, on_written);
     }
     wq_done_after(op->q_host, key, LOOK_MS);
 }

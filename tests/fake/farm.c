@@ -440,6 +440,17 @@ static void host_init(struct farm *f, size_t i)
     }
 }
 
+void farm_hosts_start(struct farm *f)
+{
+    if (!f->announced) {
+        f->announced = true;
+        for (size_t i = 0; i < f->nhosts; i++)
+            host_start(&f->hosts[i]);
+    }
+    if (f->options.ready)
+        f->options.ready(f->options.arg);
+}
+
 static void on_bus(void *arg, bool connected, const struct err *err)
 {
     struct farm *f = arg;
@@ -451,13 +462,8 @@ static void on_bus(void *arg, bool connected, const struct err *err)
     }
     if (f->options.jetstream)
         farm_js_start(f);
-    if (!f->announced) {
-        f->announced = true;
-        for (size_t i = 0; i < f->nhosts; i++)
-            host_start(&f->hosts[i]);
-    }
-    if (f->options.ready)
-        f->options.ready(f->options.arg);
+    else
+        farm_hosts_start(f);
 }
 
 int farm_new(struct loop *l, const struct farm_options *o, struct farm **ret, struct err **err)

@@ -68,6 +68,7 @@ struct farm {
     bool connected, announced;
     bool muted;      /* events go nowhere */
     bool js_refused; /* that was told */
+    size_t buckets;  /* that are being made */
     struct map *links;    /* "source\nnamespace\npackage\nname" -> cJSON * */
     struct map *configs;  /* name -> cJSON * */
     struct map *requests; /* verb -> uint64_t * */
@@ -80,6 +81,8 @@ void farm_publish(struct farm *f, const char *subject, const char *data, size_t 
 void farm_event(struct farm *f, const char *host, const char *name, cJSON *data);
 /* The host is asked for something that takes its time; takes request. */
 void farm_task(struct farm_host *h, bool provider, cJSON *request);
+/* The bus is there, and what the hosts need on it: they come up, the first time. */
+void farm_hosts_start(struct farm *f);
 /* Ends the host: goodbye says so to the lattice. */
 void farm_host_end(struct farm_host *h, bool goodbye);
 
@@ -95,6 +98,7 @@ cJSON *farm_inventory(const struct farm_host *h);
 cJSON *farm_labels(const struct farm_host *h);
 
 /* farm_js.c */
+/* Makes the buckets, then goes on with farm_hosts_start(). */
 void farm_js_start(struct farm *f);
 /* A process that starts makes consumers, one whose network is back listens to those it had. */
 void farm_js_watch(struct farm_host *h);

@@ -28,11 +28,20 @@ static void on_created(void *arg, const struct bus_message *reply, const struct 
     f->js_refused = f->js_refused || text;
 }
 
-static void ask(struct farm *f, const char *subject, const cJSON *body)
+static void on_bucket(void *arg, const struct bus_message *reply, const struct err *err)
+{
+    struct farm *f = arg;
+
+    on_created(arg, reply, err);
+    if (!--f->buckets)
+        farm_hosts_start(f);
+}
+
+static void ask(struct farm *f, const char *subject, const cJSON *body, bus_reply_fn done)
 {
     _cleanup_free_ char *text = json_print(body);
 
-    bus_request(f->bus, subject, text, strlen(text), JS_TIMEOUT_MS, on_created, f);
+    bus_request(f->bus, subject, text, strlen(text), JS_TIMEOUT_MS, done, f);
 }
 
 void farm_js_start(struct farm *f)
@@ -51,7 +60,8 @@ void farm_js_start(struct farm *f)
         json_set_bool(o, "allow_rollup_hdrs", true);
         json_set_bool(o, "deny_delete", true);
         json_set_bool(o, "allow_direct", true);
-        ask(f, subject, o);
+        f->buckets++;
+        ask(f, subject, o, on_bucket);
     }
 }
 
@@ -81,7 +91,7 @@ static void make_consumer(struct farm_host *h, size_t i)
     json_set_int(config, "idle_heartbeat", IDLE_HEARTBEAT_NS);
     json_set_int(config, "inactive_threshold", INACTIVE_NS);
     json_put(o, "config", config);
-    ask(f, subject, o);
+    ask(f, subject, o, on_created);
 }
 
 void farm_js_watch(struct farm_host *h)
