@@ -49,8 +49,9 @@ struct op_lattice {
     bool ever_connected;
     int64_t opened_ms; /* loop clock */
     char *disconnected_why;
-    bool refused;      /* the server does not accept the credentials */
-    const char *told;  /* reason of the last Event about the connection; a literal, NULL if none */
+    bool refused; /* the server does not accept the credentials */
+    /* Reasons of the last Events about the connection and the store; literals, NULL if none. */
+    const char *told, *told_store;
     struct map *hosts; /* host id -> struct op_host * */
 
     /* See table.h. */

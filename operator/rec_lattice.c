@@ -94,27 +94,50 @@ static void on_written(void *arg, const struct kube_response *response _unused_,
     }
 }
 
-static void add_store_condition(cJSON *conditions, const struct op_lattice *l,
-                                const struct model_lattice *object, int64_t now)
+/* An Event each time this condition changes its reason; *last remembers the one that was told. */
+static void tell(struct op_lattice *l, const struct model_lattice *object, const char *condition,
+                 const char **last, bool good, const char *reason, const char *text)
+{
+    const struct model_condition *before = model_condition_find(&object->conditions, condition);
+    struct kube_ref ref = {.api_version = MODEL_API_VERSION,
+                           .kind = "Lattice",
+                           .name = object->meta.name,
+                           .uid = object->meta.uid};
+
+    if (streq(*last ? *last : before ? before->reason : "", reason))
+        return;
+    *last = reason;
+    kube_record(l->op->recorder, &ref, good ? "Normal" : "Warning", reason, "Connect", "%s", text);
+}
+
+static void add_store_condition(cJSON *conditions, struct op_lattice *l, const struct model_lattice *object,
+                                int64_t now)
 {
     enum lat_store store = lat_store(l->lat);
+    const char *status = "True", *reason = "JetStreamAnswers";
     _cleanup_free_ char *text = NULL;
 
-    if (store == LAT_STORE_DOWN)
-        text = xasprintf("JetStream does not answer (%s): nothing is started, moved or stopped",
-                         lat_store_reason(l->lat));
-    else if (store == LAT_STORE_UNKNOWN)
+    if (store == LAT_STORE_DOWN) {
+        status = "False";
+        reason = "JetStreamUnreachable";
+        text =
+            xasprintf("JetStream does not answer (%s): nothing is started, moved or stopped until it does; "
+                      "check the NATS server that holds it, and spec.nats.jetStreamDomain",
+                      lat_store_reason(l->lat));
+    } else if (store == LAT_STORE_UNKNOWN) {
+        status = "Unknown";
+        reason = "CannotAsk";
         text = xasprintf("cannot ask JetStream (%s): allow the operator $JS.API.STREAM.INFO and "
                          "$JS.API.CONSUMER.LIST of the bucket LATTICEDATA_%s",
                          lat_store_reason(l->lat), object->id);
-    model_condition_add(conditions, &object->conditions, "StoreReady",
-                        store == LAT_STORE_DOWN      ? "False"
-                        : store == LAT_STORE_UNKNOWN ? "Unknown"
-                                                     : "True",
-                        store == LAT_STORE_DOWN      ? "JetStreamUnreachable"
-                        : store == LAT_STORE_UNKNOWN ? "CannotAsk"
-                                                     : "JetStreamAnswers",
-                        text ? text : "JetStream answers", object->meta.generation, now);
+    } else {
+        text = xstrdup("JetStream answers");
+    }
+    /* That it answers is news only after it did not. */
+    if (store == LAT_STORE_DOWN || l->told_store)
+        tell(l, object, "StoreReady", &l->told_store, store != LAT_STORE_DOWN, reason, text);
+    model_condition_add(conditions, &object->conditions, "StoreReady", status, reason, text,
+                        object->meta.generation, now);
 }
 
 /* Hosts that no longer hear; the condition is left out while all do. */
@@ -178,17 +201,8 @@ static const char *why_not_connected(const struct op_lattice *l, const struct mo
 static void tell_connection(struct op_lattice *l, const struct model_lattice *object, bool connected,
                             const char *reason, const char *text)
 {
-    const struct model_condition *before = model_condition_find(&object->conditions, "Connected");
-    const char *last = l->told ? l->told : before ? before->reason : "";
-    struct kube_ref ref = {.api_version = MODEL_API_VERSION,
-                           .kind = "Lattice",
-                           .name = object->meta.name,
-                           .uid = object->meta.uid};
-
-    if (streq(last, reason) || (!connected && op_lattice_connecting(l)))
-        return;
-    l->told = reason;
-    kube_record(l->op->recorder, &ref, connected ? "Normal" : "Warning", reason, "Connect", "%s", text);
+    if (connected || !op_lattice_connecting(l))
+        tell(l, object, "Connected", &l->told, connected, reason, text);
 }
 
 static void write_status(struct op *op, struct op_lattice *l, const struct model_lattice *object)

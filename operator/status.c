@@ -427,11 +427,21 @@ static cJSON *make_status(struct op *op, const struct op_unit *u, const struct v
     return status;
 }
 
+/* What befalls a whole lattice is told by one Event about the Lattice, not by one about each of its objects.
+ */
 static bool is_trouble(const char *reason)
 {
-    static const char *const others[] = {
-        "",         "Ready",          "Starting",      "Linking",           "Updating",
-        "Deleting", "LatticeSyncing", "ConfigPending", "CapabilityNotReady"};
+    static const char *const others[] = {"",
+                                         "Ready",
+                                         "Starting",
+                                         "Linking",
+                                         "Updating",
+                                         "Deleting",
+                                         "LatticeSyncing",
+                                         "LatticeDisconnected",
+                                         "StoreUnreachable",
+                                         "ConfigPending",
+                                         "CapabilityNotReady"};
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (streq(reason, others[i]))
