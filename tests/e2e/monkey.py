@@ -75,6 +75,11 @@ class Monkey:
         time.sleep(self.chance.uniform(0.2, 3.5))
         os.kill(pid, signal.SIGCONT)
 
+    def kill_bus(self):
+        dev("child", "kill", "nats")
+        time.sleep(self.chance.uniform(0, 3))
+        dev("child", "start", "nats")
+
     def change_image(self):
         name = self.chance.choice(list(self.wanted))
         self.wanted[name][0] = HELLO_AGAIN if self.wanted[name][0] == HELLO else HELLO
@@ -101,7 +106,7 @@ class Monkey:
 
     def step(self):
         what = self.chance.choice([self.kill_host, self.kill_host, self.start_hosts, self.freeze_host, self.thaw_hosts, self.thaw_hosts,
-                                   self.cordon_host, self.uncordon_hosts, self.kill_operator, self.hang, self.change_image,
+                                   self.cordon_host, self.uncordon_hosts, self.kill_operator, self.hang, self.kill_bus, self.change_image,
                                    self.change_image, self.try_bad_image, self.scale, self.scale, self.make_anew])
         self.done.append(what.__name__)
         what()
@@ -116,6 +121,8 @@ class Monkey:
 
     def is_right(self):
         """Objects, hosts and links agree; Failed says what does not."""
+        # Hosts that a bus restart has left deaf are stopped by the operator, to be started again by whoever looks after them.
+        self.start_hosts()
         expect(is_ready(get("wasmprovider", "monkey-http")), "the provider is not Ready")
         for name, (image, replicas) in self.wanted.items():
             obj, running = get("wasmactor", name), self.pool.running(f"default_{name}")
