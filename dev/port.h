@@ -14,7 +14,7 @@ struct dev_ports {
 };
 void dev_ports_release(struct dev_ports *p);
 
-/* A free port. */
+/* A free port; one that the kernel gives to no outgoing connection, if there are such. */
 int dev_port_pick(struct dev_ports *set, int *ret_port, struct err **err);
 /* Takes this port: ERR_ALREADY_EXISTS when a program has it. A port in TIME_WAIT counts as free. */
 int dev_port_take(struct dev_ports *set, int port, struct err **err);

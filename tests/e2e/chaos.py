@@ -12,7 +12,7 @@ import time
 from harness import (HELLO, HELLO_AGAIN, HTTP_CAPABILITY, Env, Failed, actor, answers, apply, condition, control, ctl, delete, dev, exists,
                      expect, free_port, get, http_get, is_ready, links_of, provider, test, wait_for, wait_ready)
 from load import Load, summary
-from pool import ActorWatch, OperatorWatch, Pool, percentile
+from pool import ActorWatch, OperatorWatch, Pool, kill_operator, percentile
 
 UNREACHABLE_AFTER = 3.0  # spec.health.unreachableAfter of the Lattice, by default
 
@@ -370,8 +370,7 @@ def operator_killed(kills, seed=None):
             began = time.monotonic()
             roll(image)
             time.sleep(max(0.0, began + moments[-1] - time.monotonic()))
-            os.kill(Env.get().child("operator")["pid"], signal.SIGKILL)
-            dev("child", "start", "operator")
+            kill_operator()
             all_ready()
             check(image)
         print(f"operator killed {kills} times, at " + ", ".join(f"{m:.2f}" for m in moments)

@@ -8,7 +8,7 @@ import time
 from chaos import first_answer
 from harness import (HELLO, HELLO_AGAIN, HTTP_CAPABILITY, Env, actor, apply, control, ctl, delete, dev, exists, expect, free_port,
                      get, is_ready, links_of, provider, wait_for)
-from pool import OperatorWatch, Pool
+from pool import OperatorWatch, Pool, kill_operator
 
 
 class Monkey:
@@ -65,8 +65,7 @@ class Monkey:
         self.cordoned.clear()
 
     def kill_operator(self):
-        os.kill(Env.get().child("operator")["pid"], signal.SIGKILL)
-        dev("child", "start", "operator")
+        kill_operator()
 
     def hang(self):
         """The bus or the operator, for a moment."""

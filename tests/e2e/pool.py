@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from harness import WASMCTL, Env, Failed, condition, expect, get, inventory, parts_path, run, wait_for
+from harness import WASMCTL, Env, Failed, condition, dev, expect, get, inventory, parts_path, run, wait_for
 
 
 class Host:
@@ -117,6 +117,14 @@ class Pool:
                 host.start()
         for host in hosts:
             wait_for(f"host {host.name} is back", host.ready)
+
+
+def kill_operator():
+    """kill -9 of the operator, and its start when it is really gone."""
+    pid = Env.get().child("operator")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for("the operator is gone", lambda: not os.path.exists(f"/proc/{pid}"))
+    dev("child", "start", "operator")
 
 
 class OperatorWatch:

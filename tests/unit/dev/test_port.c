@@ -7,11 +7,14 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/loop.h"
+#include "base/mem.h"
 #include "dev/port.h"
 #include "dev/probe.h"
 
@@ -49,6 +52,23 @@ static void picked_ports_differ_and_can_be_served(void **state _unused_)
     dev_ports_release(&set);
     _cleanup_close_ int second = serve(ports[1]);
     assert_true(first >= 0 && second >= 0);
+}
+
+/* A child that is down finds its port free again, whatever connects to whatever meanwhile. */
+static void picked_ports_are_none_of_outgoing_connections(void **state _unused_)
+{
+    _cleanup_(dev_ports_release) struct dev_ports set = {0};
+    _cleanup_free_ char *text = NULL;
+    int port;
+
+    assert_int_equal(file_read("/proc/sys/net/ipv4/ip_local_port_range", 256, &text, NULL, NULL), 0);
+    long from = strtol(text, NULL, 10);
+    if (from < 30000)
+        skip();
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(dev_port_pick(&set, &port, NULL), 0);
+        assert_in_range(port, 1024, from - 1);
+    }
 }
 
 static void a_port_in_use_is_not_taken(void **state _unused_)
@@ -159,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(picked_ports_differ_and_can_be_served),
+        cmocka_unit_test(picked_ports_are_none_of_outgoing_connections),
         cmocka_unit_test(a_port_in_use_is_not_taken),
         cmocka_unit_test(only_200_is_ready),
     };
