@@ -382,10 +382,26 @@ static bool serves_anywhere(const struct view *v)
     return false;
 }
 
+/* Replicas that are missing until a host is updated: no host fits them, or a host that is to be updated gets
+ * more than it has. An update that waited for them would wait for ever. */
+static int32_t only_by_updates(const struct view *v, const struct plan *p)
+{
+    int32_t n = p->place.missing;
+
+    for (size_t i = 0; i < v->nhosts; i++) {
+        const struct view_host *h = &v->hosts[i];
+        int32_t have = plan_running_on(v, h);
+        if (have && !is_busy(h) && !is_current(v, h) && p->place.wanted[i] > have)
+            n += p->place.wanted[i] - have;
+    }
+    return n;
+}
+
 static void plan_updates(const struct view *v, struct plan *p)
 {
     int64_t settle;
     int32_t budget = unavailable_budget(v, p), down = p->desired - p->ready + settling(v, &settle);
+    down -= only_by_updates(v, p);
     const struct view_host *only = failed_update(v);
 
     if (v->w->paused)
@@ -411,15 +427,16 @@ static void plan_updates(const struct view *v, struct plan *p)
             continue;
         }
         /* One host is always allowed when all serve, those in excess too, even if it holds more replicas than
-         * the budget. */
-        if (!v->w->recreate && down > -p->surge && down + have > budget) {
+         * the budget; and what does not serve costs nothing. */
+        int32_t cost = h->healthy ? have : 0;
+        if (!v->w->recreate && cost && down > -p->surge && down + cost > budget) {
             if (settle)
                 again_in(p, settle);
             continue;
         }
         act(p, (struct plan_action){
                    .kind = PLAN_SET, .host = h->id, .replicas = p->place.wanted[i], .why = "update"});
-        down += have;
+        down += cost;
     }
 }
 

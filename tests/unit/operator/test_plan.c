@@ -309,6 +309,42 @@ static void test_started_lately_is_not_relied_on(void **state)
     assert_string_equal(plan_text(t), "stop h1");
 }
 
+/* What is missing until a host is updated does not keep it from being updated. */
+static void test_update_does_not_wait_for_itself(void **state)
+{
+    struct world *t = *state;
+
+    /* Scaled in the middle: the sixth replica is to run on a host that has the old revision. */
+    t->w.replicas = 6;
+    t->v.nhosts = 4;
+    t->w.max_unavailable_abs = 1;
+    t->w.max_surge_abs = 1;
+    runs(t, 0, 2, "new");
+    for (int i = 1; i < 4; i++)
+        runs(t, i, 1, "old");
+    const char *text = plan_text(t);
+    assert_true(str_starts(text, "set h"));
+    assert_null(strchr(text, ';')); /* one host, no more */
+    assert_true(str_ends(text, " update"));
+    /* While another one is being updated nothing more goes down. */
+    busy(t, 1, UNIT_SETTING, 2);
+    assert_string_equal(plan_text(t), "");
+    t->hosts[1].memory = NULL;
+
+    /* A replica that no host fits. */
+    t->w.kind = MODEL_PROVIDER;
+    t->w.replicas = 3;
+    t->v.nhosts = 2;
+    runs(t, 0, 1, "old");
+    assert_string_equal(plan_text(t), "set h0 1 update");
+    assert_int_equal(t->plan.place.missing, 1);
+
+    /* One that does not serve is updated beside the one that is allowed. */
+    t->w.replicas = 2;
+    t->hosts[1].healthy = false;
+    assert_string_equal(plan_text(t), "set h1 1 update");
+}
+
 static void test_surge_of_many_on_one_host(void **state)
 {
     struct world *t = *state;
@@ -622,6 +658,7 @@ int main(void)
         TEST(test_update_host_by_host),
         TEST(test_update_with_surge),
         TEST(test_started_lately_is_not_relied_on),
+        TEST(test_update_does_not_wait_for_itself),
         TEST(test_surge_of_many_on_one_host),
         TEST(test_failed_surge_touches_nothing),
         TEST(test_bad_update_stops_after_the_first_host),
