@@ -155,7 +155,7 @@ static void unlink_req(struct kube_req *r)
 bool kube_client_enqueue(struct kube_req *r)
 {
     struct kube_client *c = r->client;
-    bool now = r->its_turn || r->chunk || (!c->queue && c->in_flight < KUBE_MAX_IN_FLIGHT);
+    bool now = r->its_turn || r->chunk || r->urgent || (!c->queue && c->in_flight < KUBE_MAX_IN_FLIGHT);
 
     r->its_turn = false;
     if (now)
@@ -188,12 +188,21 @@ void kube_client_dequeue(struct kube_req *r)
         c->queue_last = r->queue_prev;
 }
 
+/* The time a request has counts from here. */
+static void begin_time(struct kube_req *r)
+{
+    r->started_ms = loop_now_ms(r->client->loop);
+    if (r->deadline)
+        loop_timer_start(r->deadline, r->timeout_ms);
+}
+
 static void start_queued(struct kube_client *c)
 {
     while (c->queue && c->in_flight < KUBE_MAX_IN_FLIGHT) {
         struct kube_req *r = c->queue;
         kube_client_dequeue(r);
         r->its_turn = true;
+        begin_time(r);
         kube_req_start(r);
     }
 }
@@ -500,9 +509,7 @@ void kube_client_login_done(struct kube_client *c, const struct err *err)
         if (r->state != REQ_LOGIN || r->cancelled)
             continue;
         /* The time a person needs to log in is not the server's. */
-        r->started_ms = loop_now_ms(c->loop);
-        if (r->deadline)
-            loop_timer_start(r->deadline, r->timeout_ms);
+        begin_time(r);
         if (err) {
             err_free(r->failure);
             r->failure = err_copy(err);
@@ -534,6 +541,7 @@ struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call)
     r->timeout_ms = call->timeout_ms ? call->timeout_ms : call->chunk ? -1 : c->options.timeout_ms;
     r->silence_ms = call->silence_ms;
     r->started_ms = loop_now_ms(c->loop);
+    r->urgent = call->urgent;
     r->chunk = call->chunk;
     r->opened = call->opened;
     r->done = call->done;

@@ -5,7 +5,8 @@
  * Life of a request: kube_do() returns a slot; its callback runs exactly once, in a later turn of the loop,
  * unless kube_req_cancel() was called before (then never). The slot is gone after the callback.
  * kube_client_free() cancels what is in flight. At most 80 requests are in flight at a time, the others wait
- * in order; streams (calls with a chunk function) neither wait nor count.
+ * in order, which does not count against their deadline; streams (calls with a chunk function) and urgent
+ * calls do not wait.
  *
  * The client itself: sends the credentials (token file re-read when it changed or after a 401, then one
  * retry; exec plugins with expiry), Accept-Encoding, User-Agent, impersonation headers; retries 429 and 503
@@ -83,6 +84,7 @@ struct kube_call {
     const char *content_type; /* NULL = application/json when there is a body */
     const char *accept;       /* NULL = application/json */
     int64_t timeout_ms;       /* 0 = the client's; < 0 = none */
+    bool urgent;              /* goes past all that wait: for what must not be late, as a lease */
     int64_t silence_ms;       /* streams: fail with ERR_TIMEOUT when nothing arrives for so long; 0 = never */
     kube_chunk_fn chunk;      /* NULL: the body is collected */
     void (*opened)(void *arg); /* a 2xx answer began (its headers are here); may be NULL */

@@ -78,7 +78,7 @@ struct kube_req {
     struct kube_req *prev, *next;
     struct kube_req *ready_next;
     struct kube_req *queue_prev, *queue_next;
-    bool is_queued, its_turn;
+    bool is_queued, its_turn, urgent;
     bool is_ready;
 
     char *method, *path, *query, *body, *content_type, *accept;

@@ -139,6 +139,7 @@ static void write_lease(struct kube_lease *l, bool give_up)
         .path = path,
         .body = body,
         .timeout_ms = l->options.renew_deadline_ms / 2,
+        .urgent = true,
         .done = on_written,
         .arg = l,
     };

@@ -331,6 +331,9 @@ void kube_req_start(struct kube_req *r)
     r->secret = is_secret(r->path);
     if (kube_client_enqueue(r)) {
         r->state = REQ_QUEUED;
+        /* The time in line is not the server's. */
+        if (r->deadline)
+            loop_timer_stop(r->deadline);
         return;
     }
     if (!r->logged_in && !kube_auth_ready(c)) {

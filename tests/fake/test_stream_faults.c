@@ -393,20 +393,21 @@ static void test_queue(void **state)
     struct fault *t = *state;
     struct outcome *o = xcalloc(SENT + MORE, sizeof(*o));
     struct kube_req *r[SENT + MORE];
-    _cleanup_outcome_ struct outcome stream = {0};
+    _cleanup_outcome_ struct outcome stream = {0}, passes = {0};
     struct http_expect *stuck = http_fake_expect(t->server, "GET", "/stuck",
                                                  (struct http_answer){.ending = HTTP_SILENT, .repeat = true});
     struct http_expect *held =
         http_fake_expect(t->server, "GET", "/stream", (struct http_answer){.ending = HTTP_HELD});
     struct http_expect *last =
         http_fake_expect(t->server, "GET", "/last", (struct http_answer){.body = "{}"});
+    http_fake_expect(t->server, "GET", "/urgent", (struct http_answer){.body = "{}"});
 
     for (int i = 0; i < SENT + MORE; i++) {
         struct kube_call call = {.method = "GET", .path = i == LAST ? "/last" : "/stuck", .timeout_ms = -1};
         call.done = outcome_done;
         call.arg = &o[i];
         if (i == LATE)
-            call.timeout_ms = 300;
+            call.timeout_ms = 5;
         r[i] = kube_do(t->client, &call);
     }
     WAIT_FOR(t, http_expect_used(stuck) == SENT);
@@ -415,14 +416,21 @@ static void test_queue(void **state)
         .method = "GET", .path = "/stream", .chunk = outcome_chunk, .done = outcome_done, .arg = &stream};
     kube_do(t->client, &call);
     WAIT_FOR(t, http_expect_open(held));
-    /* Those that wait can be cancelled and run out of time as others do. */
+    /* So does what is urgent. */
+    struct kube_call urgent = {
+        .method = "GET", .path = "/urgent", .urgent = true, .done = outcome_done, .arg = &passes};
+    kube_do(t->client, &urgent);
+    WAIT_FOR(t, passes.done);
+    assert_null(passes.err);
+    /* Those that wait can be cancelled, and their time does not pass. */
     kube_req_cancel(r[CANCELLED]);
+    assert_int_equal(o[LATE].done, 0);
+    assert_int_equal(http_expect_used(stuck), SENT);
+    /* Each that ends lets one in; then its time begins. */
+    kube_req_cancel(r[0]);
     WAIT_FOR(t, o[LATE].done);
     assert_int_equal(o[LATE].err->code, ERR_TIMEOUT);
-    assert_int_equal(http_expect_used(stuck), SENT);
-    /* Each that ends lets one in. */
-    kube_req_cancel(r[0]);
-    WAIT_FOR(t, http_expect_used(stuck) == SENT + 1);
+    WAIT_FOR(t, http_expect_used(stuck) == SENT + 2);
     assert_int_equal(http_expect_used(last), 0);
     kube_req_cancel(r[1]);
     WAIT_FOR(t, o[LAST].done);
