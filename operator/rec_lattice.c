@@ -201,7 +201,8 @@ static const char *why_not_connected(const struct op_lattice *l, const struct mo
 static void tell_connection(struct op_lattice *l, const struct model_lattice *object, bool connected,
                             const char *reason, const char *text)
 {
-    if (connected || !op_lattice_connecting(l))
+    /* A refusal is certain at once; other trouble may pass in the first moments. */
+    if (connected || l->refused || !op_lattice_connecting(l))
         tell(l, object, "Connected", &l->told, connected, reason, text);
 }
 

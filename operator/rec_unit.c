@@ -60,9 +60,12 @@ static void count(struct op *op, struct op_unit *u, const struct view *v, const 
                        !w->placement.daemon && !w->meta.deleted_ns);
 }
 
-/* While the picture is being completed (after a start, a reconnect) the last truth stays in the status. */
+/* While the picture is being completed (after a start, a reconnect, the loss of a host) the last truth stays
+ * in the status. */
 static bool keeps_last_status(const struct view *v)
 {
+    if (v->store_asking)
+        return true;
     return v->lattice == VIEW_LATTICE_SYNCING && v->w->conditions.len > 0 &&
            v->w->observed_generation == v->w->meta.generation;
 }

@@ -406,6 +406,7 @@ static void read_lattice(struct op *op, struct view *v)
     enum lat_store store = lat_store(l->lat);
     if (store == LAT_STORE_DOWN || store == LAT_STORE_ASKING) {
         v->lattice = VIEW_LATTICE_HELD;
+        v->store_asking = store == LAT_STORE_ASKING;
         v->lattice_why = store == LAT_STORE_DOWN ? lat_store_reason(l->lat) : "a host was lost just now";
     }
 }

@@ -62,6 +62,7 @@ struct view {
     char *image;            /* of the spec, as the lattice's mirrors have it */
     enum view_lattice lattice;
     const char *lattice_why; /* "" or the reason */
+    bool store_asking;       /* HELD for a moment only: the store is being asked */
     struct op_lattice *l;    /* NULL unless OK or HELD; for exec only */
 
     struct view_host *hosts; /* alive, in order of discovery */
