@@ -25,13 +25,15 @@ class Monkey:
 
     def apply_actor(self, name):
         image, replicas = self.wanted[name]
-        spec = {"replicas": replicas, "placement": self.pool.selector()}
+        spec = {"replicas": replicas, "placement": self.pool.selector(role="actor")}
         if name == "monkey-1":
             spec["capabilities"] = [{"interface": HTTP_CAPABILITY, "provider": "monkey-http"}]
         apply(actor(name, image=f"file://{image}", **spec))
 
     def living(self):
-        return [h for h in self.pool.hosts if h.lives() and h not in self.frozen]
+        """Those that may be struck. Not the one with the provider: all hosts share one machine, and a frozen provider keeps its address,
+        so that the one in its place could not have it."""
+        return [h for h in self.pool.with_label("role", "actor") if h.lives() and h not in self.frozen]
 
     def kill_host(self):
         if len(self.living()) > 2:
@@ -54,7 +56,7 @@ class Monkey:
         self.frozen.clear()
 
     def cordon_host(self):
-        host = self.chance.choice(self.pool.hosts)
+        host = self.chance.choice(self.pool.with_label("role", "actor"))
         if exists("latticehost", host.object):
             ctl("cordon", host.object)
             self.cordoned.add(host)
@@ -148,9 +150,9 @@ def named(running):
 def monkey(rounds, steps, seed):
     """So many rounds of random steps; after each everything must be right and stay so."""
     print(f"seed {seed}")
-    with Pool("monkey", {}, {}, {}, {}) as pool:
+    with Pool("monkey", {"role": "entrance"}, *[{"role": "actor"}] * 4) as pool:
         m = Monkey(pool, random.Random(seed))
-        apply(provider("monkey-http", m.port, placement=pool.selector()))
+        apply(provider("monkey-http", m.port, placement=pool.selector(role="entrance")))
         for name in m.wanted:
             m.apply_actor(name)
         m.check()
