@@ -12,7 +12,7 @@
 #define LABEL_REVISION "wasmctl.dev/revision"
 #define CHANGE_CAUSE   "kubernetes.io/change-cause"
 
-enum { NAME_MOST = 253, RETRY_MS = 30 * 1000, MADE_MS = 10 * 1000 };
+enum { NAME_MOST = 253, RETRY_MS = 30 * 1000, MADE_MS = 60 * 1000 };
 
 struct revision {
     char *namespace, *name, *owner, *owner_uid, *revision, *cause, *version;
@@ -170,6 +170,8 @@ static void on_written(void *arg, const struct kube_response *response _unused_,
     u->revision_request = NULL;
     if (!err || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT || err->code == ERR_ALREADY_EXISTS) {
         /* These mean that our picture is old: the watch brings the new one, and the key with it. */
+        if (err && err->code == ERR_ALREADY_EXISTS)
+            u->revision_made_ms = loop_now_ms(u->op->loop);
         if (err)
             wq_add_after(u->op->q_unit[u->kind], u->key, 1000);
         return;
