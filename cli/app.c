@@ -6,6 +6,7 @@
 #include "cli/cmd.h"
 #include "cli/help.h"
 #include "cli/opt.h"
+#include "cli/plugin.h"
 #include "kube/kubeconfig.h"
 
 static const struct cmd_entry *const *the_table;
@@ -34,7 +35,7 @@ static int unknown_command(struct cmd_ctx *c, const struct cmd_entry *const *tab
         n++;
     names = xcalloc(n + 1, sizeof(*names));
     for (size_t i = 0; i < n; i++)
-        names[i] = table[i]->name;
+        names[i] = table[i]->group == CMD_GROUP_HIDDEN ? "" : table[i]->name;
     const char *near = str_suggest(word, names);
     if (near)
         return cmd_usage(c, err, "unknown command \"%s\" for \"%s\"\n\nDid you mean this?\n\t%s\n", word,
@@ -59,6 +60,11 @@ static int find_command(struct cmd_ctx *c, const struct cmd_entry *const *table,
             continue;
         }
         const struct cmd_entry *entry = find_entry(table, word);
+        if (!entry && table == the_table && i == 0) {
+            int r = plugin_exec(argv, err);
+            if (r < 0)
+                return r;
+        }
         if (!entry)
             return unknown_command(c, table, word, err);
         char *longer = xasprintf("%s %s", c->path, entry->name);
@@ -68,6 +74,8 @@ static int find_command(struct cmd_ctx *c, const struct cmd_entry *const *table,
         memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof(*argv));
         (*argc)--;
         table = entry->subs;
+        if (entry->flags & CMD_RAW_ARGS)
+            break;
     }
     return 0;
 }
@@ -116,7 +124,12 @@ static int run(struct cmd_ctx *c, int argc, char **argv, struct err **err)
         ngroups = 2;
     }
     opt_defaults(groups, ngroups);
-    r = opt_parse(groups, ngroups, argc, argv, c->argv, &c->argc, &c->given, err);
+    if (c->entry && (c->entry->flags & CMD_RAW_ARGS)) {
+        memcpy(c->argv, argv, (size_t)argc * sizeof(*argv));
+        c->argc = argc;
+    } else {
+        r = opt_parse(groups, ngroups, argc, argv, c->argv, &c->argc, &c->given, err);
+    }
     if (r < 0) {
         c->usage = true;
     } else if (c->globals.help || !c->entry || c->entry->subs) {

@@ -83,6 +83,21 @@ enum cmd_group {
 
 enum {
     CMD_NEEDS_CLUSTER = 1, /* c->client is ready before run; without it cmd_client() makes one on demand */
+    CMD_RAW_ARGS = 2,      /* the words after the name are the arguments, whatever they look like */
+};
+
+/* What the arguments of a command are, for completion. What its options take is told by their types and by
+ * the names of their values (cli/complete.h). */
+enum cmd_args {
+    CMD_ARGS_TEXT,    /* nothing that could be known */
+    CMD_ARGS_OBJECTS, /* KIND NAME... or KIND/NAME... */
+    CMD_ARGS_KIND,    /* KIND */
+    CMD_ARGS_HOSTS,   /* names of LatticeHosts */
+    CMD_ARGS_CONTEXT, /* entries of the kubeconfig: one CONTEXT, CLUSTER or USER */
+    CMD_ARGS_CLUSTER,
+    CMD_ARGS_USER,
+    CMD_ARGS_COMMAND, /* words of a command */
+    CMD_ARGS_FILES,
 };
 
 struct cmd_ctx;
@@ -98,6 +113,7 @@ struct cmd_entry {
     const struct cmd_opt *opts; /* ended by OPT_TABLE_END, may be NULL */
     size_t options_size;
     int min_args, max_args; /* positional arguments; max < 0 = any number */
+    enum cmd_args args;
     unsigned flags;
     const struct cmd_entry *const *subs; /* a group: NULL-ended; run is then unused */
     /* Exit code (0..255), or a negative code with *err set: main prints it as kubectl does and exits 1. */

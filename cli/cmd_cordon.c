@@ -63,6 +63,7 @@ const struct cmd_entry cmd_cordon = {
     .opts = cordon_opts,
     .options_size = sizeof(struct cordon_options),
     .max_args = -1,
+    .args = CMD_ARGS_HOSTS,
     .run = run_cordon,
 };
 
@@ -75,5 +76,6 @@ const struct cmd_entry cmd_uncordon = {
     .opts = cordon_opts,
     .options_size = sizeof(struct cordon_options),
     .max_args = -1,
+    .args = CMD_ARGS_HOSTS,
     .run = run_uncordon,
 };

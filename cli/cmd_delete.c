@@ -367,5 +367,6 @@ const struct cmd_entry cmd_delete = {
     .opts = delete_opts,
     .options_size = sizeof(struct delete_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_delete,
 };

@@ -174,5 +174,6 @@ const struct cmd_entry cmd_describe = {
     .opts = describe_opts,
     .options_size = sizeof(struct describe_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_describe,
 };

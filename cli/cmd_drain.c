@@ -113,5 +113,6 @@ const struct cmd_entry cmd_drain = {
     .opts = drain_opts,
     .options_size = sizeof(struct drain_options),
     .max_args = -1,
+    .args = CMD_ARGS_HOSTS,
     .run = run_drain,
 };

@@ -340,5 +340,6 @@ const struct cmd_entry cmd_get = {
     .opts = get_opts,
     .options_size = sizeof(struct get_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_get,
 };

@@ -39,6 +39,7 @@ const struct cmd_entry cmd_help = {
     .brief = "Help about a command",
     .usage = "[COMMAND...]",
     .max_args = -1,
+    .args = CMD_ARGS_COMMAND,
     .run = run_help,
 };
 

@@ -299,6 +299,7 @@ static const struct cmd_entry cmd_rollout_history = {
     .opts = history_opts,
     .options_size = sizeof(struct history_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_history,
 };
 
@@ -313,6 +314,7 @@ static const struct cmd_entry cmd_rollout_undo = {
     .opts = undo_opts,
     .options_size = sizeof(struct change_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_undo,
 };
 
@@ -324,6 +326,7 @@ static const struct cmd_entry cmd_rollout_pause = {
     .opts = change_opts,
     .options_size = sizeof(struct change_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_pause,
 };
 
@@ -335,6 +338,7 @@ static const struct cmd_entry cmd_rollout_resume = {
     .opts = change_opts,
     .options_size = sizeof(struct change_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_resume,
 };
 
@@ -346,6 +350,7 @@ static const struct cmd_entry cmd_rollout_restart = {
     .opts = change_opts,
     .options_size = sizeof(struct change_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_restart,
 };
 

@@ -105,5 +105,6 @@ const struct cmd_entry cmd_scale = {
     .opts = scale_opts,
     .options_size = sizeof(struct scale_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_scale,
 };

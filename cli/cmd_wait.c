@@ -292,5 +292,6 @@ const struct cmd_entry cmd_wait = {
     .opts = wait_opts,
     .options_size = sizeof(struct wait_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_wait,
 };

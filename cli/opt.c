@@ -21,6 +21,24 @@ static const struct cmd_opt *find(const struct opt_group *groups, size_t ngroups
     return NULL;
 }
 
+/* ", did you mean --selector?" or ""; caller frees. */
+static char *suggestion(const struct opt_group *groups, size_t ngroups, const char *name, size_t len)
+{
+    _cleanup_free_ char *word = xstrndup(name, len);
+    VEC(const char *) names = {0};
+
+    for (size_t g = 0; g < ngroups; g++)
+        for (const struct cmd_opt *o = groups[g].opts; o && o->type != OPT_END; o++)
+            /* Short names are near to anything. */
+            if (!o->hidden && strlen(o->name) > 2)
+                vec_push(&names, o->name);
+    vec_push(&names, NULL);
+    const char *near = str_suggest(word, names.items);
+    char *text = near ? xasprintf(", did you mean --%s?", near) : xstrdup("");
+    free(names.items);
+    return text;
+}
+
 static bool wants_value(const struct cmd_opt *o)
 {
     return o->type != OPT_FLAG && !o->bare;
@@ -187,8 +205,10 @@ static int read_long(struct reader *r, const char *word, struct err **err)
     if (len == 0 || name[0] == '-')
         return err_set(err, ERR_INVALID, "bad flag syntax: %s", word);
     const struct cmd_opt *o = find(r->groups, r->ngroups, name, len, 0, &base);
-    if (!o)
-        return err_set(err, ERR_INVALID, "unknown flag: --%.*s", (int)len, name);
+    if (!o) {
+        _cleanup_free_ char *near = suggestion(r->groups, r->ngroups, name, len);
+        return err_set(err, ERR_INVALID, "unknown flag: --%.*s%s", (int)len, name, near);
+    }
     if (equals)
         value = equals + 1;
     else if (!wants_value(o))

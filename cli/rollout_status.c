@@ -202,5 +202,6 @@ const struct cmd_entry cmd_rollout_status = {
     .opts = status_opts,
     .options_size = sizeof(struct status_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .run = run_status,
 };

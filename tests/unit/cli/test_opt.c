@@ -165,7 +165,9 @@ static void expect_error(const char *message, struct parsed *p)
 
 static void errors_in_pflags_words(void **state _unused_)
 {
-    expect_error("unknown flag: --nope", parse(W("--nope=1"), NULL));
+    expect_error("unknown flag: --bogus", parse(W("--bogus=1"), NULL));
+    expect_error("unknown flag: --outputt, did you mean --output?", parse(W("--outputt=1"), NULL));
+    expect_error("unknown flag: --naemspace, did you mean --namespace?", parse(W("--naemspace"), NULL));
     expect_error("unknown shorthand flag: 'z' in -Az", parse(W("-Az"), NULL));
     expect_error("flag needs an argument: --output", parse(W("--output"), NULL));
     expect_error("flag needs an argument: 'o' in -Ao", parse(W("-Ao"), NULL));
