@@ -557,6 +557,24 @@ static bool link_pause(struct bus_link *k, int64_t ms)
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t threads_ended = PTHREAD_COND_INITIALIZER;
 static int threads, threads_ending;
+struct ended {
+    struct ended *next;
+    pthread_t thread;
+};
+static struct ended *ended; /* threads that have nothing left to do but to be joined */
+
+static void join_ended(void)
+{
+    pthread_mutex_lock(&threads_lock);
+    struct ended *e = TAKE_PTR(ended);
+    pthread_mutex_unlock(&threads_lock);
+    while (e) {
+        struct ended *next = e->next;
+        pthread_join(e->thread, NULL);
+        free(e);
+        e = next;
+    }
+}
 
 static void wait_for_threads(void)
 {
@@ -570,6 +588,7 @@ static void wait_for_threads(void)
         r = pthread_cond_timedwait(&threads_ended, &threads_lock, &until);
     bool all = !threads;
     pthread_mutex_unlock(&threads_lock);
+    join_ended();
     if (all)
         nats_CloseAndWait(EXIT_WAIT_MS);
 }
@@ -579,6 +598,7 @@ static void *link_main(void *arg)
     struct bus_link *k = arg;
     int64_t retry = RETRY_FIRST_MS;
     bool go_on = true;
+    struct ended *end = xcalloc(1, sizeof(*end));
 
     while (go_on) {
         struct err *first = NULL;
@@ -615,6 +635,8 @@ static void *link_main(void *arg)
     pthread_mutex_lock(&threads_lock);
     threads--;
     threads_ending--;
+    *end = (struct ended){ended, pthread_self()};
+    ended = end;
     pthread_cond_broadcast(&threads_ended);
     pthread_mutex_unlock(&threads_lock);
     return NULL;
@@ -731,6 +753,7 @@ static int link_start(struct bus_link *k, const char *credentials, struct err **
     pthread_t thread;
     sigset_t all, old;
 
+    join_ended();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int r = 0;
@@ -758,8 +781,6 @@ static int link_start(struct bus_link *k, const char *credentials, struct err **
             k->started = false;
             pthread_mutex_unlock(&threads_lock);
             r = err_set_os(err, os, "start the NATS thread");
-        } else {
-            pthread_detach(thread);
         }
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
