@@ -190,6 +190,7 @@ static void elect(struct op *op)
 void op_shut_down(struct op *op, void (*done)(void *arg), void *arg)
 {
     pause_queues(op, true);
+    kube_recorder_flush(op->recorder);
     if (op->lease)
         kube_lease_release(op->lease, done, arg);
     else

@@ -12,7 +12,9 @@
 #define LABEL_REVISION "wasmctl.dev/revision"
 #define CHANGE_CAUSE   "kubernetes.io/change-cause"
 
-enum { NAME_MOST = 253, RETRY_MS = 30 * 1000, MADE_MS = 60 * 1000 };
+/* DRAFT_MS: the first revision of an object is written so much later. It is for history alone, and when many
+ * objects are created at once the API server has better things to do. */
+enum { NAME_MOST = 253, RETRY_MS = 30 * 1000, MADE_MS = 60 * 1000, DRAFT_MS = 1000 };
 
 struct revision {
     char *namespace, *name, *owner, *owner_uid, *revision, *cause, *version;
@@ -183,16 +185,15 @@ static void on_written(void *arg, const struct kube_response *response _unused_,
 }
 
 static void request(struct op *op, struct op_unit *u, const char *method, const char *ns, const char *name,
-                    const cJSON *body, const char *content_type)
+                    const char *body, const char *content_type)
 {
     const struct kube_resource *resource = kube_builtin_find("controllerrevisions");
     _cleanup_free_ char *path = kube_path(resource, ns, name, NULL);
-    _cleanup_free_ char *text = body ? json_print(body) : NULL;
     struct kube_call call = {
         .method = method,
         .path = path,
         .query = streq(method, "DELETE") ? NULL : "fieldManager=" OP_FIELD_MANAGER,
-        .body = text,
+        .body = body,
         .content_type = content_type,
         .done = u ? on_written : NULL,
         .arg = u,
@@ -210,7 +211,7 @@ static char *revision_name(const struct model_workload *w, const char *revision)
     return xasprintf("%.*s-%s", (int)most, w->meta.name, revision);
 }
 
-static void create(struct op *op, struct op_unit *u, const struct view *v, int64_t number)
+static char *make_body(const struct view *v, int64_t number)
 {
     const struct model_workload *w = v->w;
     _cleanup_json_ cJSON *o = json_object("apiVersion", "apps/v1", "kind", "ControllerRevision", NULL);
@@ -239,10 +240,43 @@ static void create(struct op *op, struct op_unit *u, const struct view *v, int64
     if (json_parse(w->template, strlen(w->template), "template", &spec, NULL) == 0)
         json_set(o, "data.spec", spec);
     json_set_int(o, "revision", number);
-    xstr_replace(&u->revision_made, v->history_revision);
-    u->revision_made_ms = v->now_ms;
-    log_info("new revision", "object", u->key, "revision", v->history_revision, NULL);
-    request(op, u, "POST", w->meta.namespace, NULL, o, "application/json");
+    return json_print(o);
+}
+
+static void create(struct op *op, struct op_unit *u, const char *ns, const char *revision, const char *body)
+{
+    xstr_replace(&u->revision_made, revision);
+    u->revision_made_ms = loop_now_ms(op->loop);
+    log_info("new revision", "object", u->key, "revision", revision, NULL);
+    request(op, u, "POST", ns, NULL, body, "application/json");
+}
+
+static void draft_clear(struct op_revision_draft *d)
+{
+    free(d->revision);
+    free(d->body);
+    *d = (struct op_revision_draft){0};
+}
+
+static void draft(struct op *op, struct op_unit *u, const struct view *v)
+{
+    u->draft = (struct op_revision_draft){.revision = xstrdup(v->history_revision),
+                                          .body = make_body(v, 1),
+                                          .due_ms = loop_now_ms(op->loop) + DRAFT_MS};
+    wq_add_after(op->q_unit[u->kind], u->key, DRAFT_MS);
+}
+
+/* One that the object has left behind is written at once: it can be undone to. */
+static void draft_sync(struct op *op, struct op_unit *u, const struct view *v)
+{
+    int64_t left = u->draft.due_ms - loop_now_ms(op->loop);
+
+    if (streq(u->draft.revision, v->history_revision) && left > 0) {
+        wq_add_after(op->q_unit[u->kind], u->key, left);
+        return;
+    }
+    create(op, u, v->w->meta.namespace, u->draft.revision, u->draft.body);
+    draft_clear(&u->draft);
 }
 
 static void amend(struct op *op, struct op_unit *u, const struct model_workload *w, const struct revision *r,
@@ -257,7 +291,8 @@ static void amend(struct op *op, struct op_unit *u, const struct model_workload 
         json_set(o, "metadata.annotations", annotations);
     }
     json_set_int(o, "revision", number);
-    request(op, u, "PATCH", r->namespace, r->name, o, "application/merge-patch+json");
+    _cleanup_free_ char *body = json_print(o);
+    request(op, u, "PATCH", r->namespace, r->name, body, "application/merge-patch+json");
 }
 
 static void delete_one(struct op *op, struct op_unit *u, const struct revision *r)
@@ -265,11 +300,10 @@ static void delete_one(struct op *op, struct op_unit *u, const struct revision *
     request(op, u, "DELETE", r->namespace, r->name, NULL, NULL);
 }
 
-/* It was written a moment ago, and the watch has not brought it yet. */
-static bool was_made(const struct op_unit *u, const char *revision)
+/* One was written a moment ago, and the watch has not brought it yet. */
+static bool is_awaited(const struct op_unit *u)
 {
-    return streq_null(u->revision_made, revision) &&
-           loop_now_ms(u->op->loop) - u->revision_made_ms < MADE_MS;
+    return u->revision_made && loop_now_ms(u->op->loop) - u->revision_made_ms < MADE_MS;
 }
 
 /* What is to run, and until it does, what was the last to run everywhere. */
@@ -290,6 +324,10 @@ void revisions_sync(struct op_revisions *all, struct op_unit *u, const struct vi
     if (u->revision_request || v->config_problem || w->problem || !w->template ||
         !kube_informer_synced(all->informer) || loop_now_ms(op->loop) < u->revision_retry_ms)
         return;
+    if (u->draft.body) {
+        draft_sync(op, u, v);
+        return;
+    }
     _cleanup_free_ char *owner = owner_key(w->kind, w->key);
     for (struct map_iter it = {0}; map_next(map_get(all->owners, owner), &it);) {
         const struct revision *r = kube_informer_get(all->informer, it.key);
@@ -300,6 +338,8 @@ void revisions_sync(struct op_revisions *all, struct op_unit *u, const struct vi
             delete_one(op, u, r);
             return;
         }
+        if (streq_null(u->revision_made, r->revision))
+            xstr_replace(&u->revision_made, NULL);
         if (streq(r->revision, v->history_revision))
             mine = r;
         if (r->number > newest)
@@ -310,13 +350,14 @@ void revisions_sync(struct op_revisions *all, struct op_unit *u, const struct vi
         if (!oldest || r->number < oldest->number)
             oldest = r;
     }
-    if (mine)
-        xstr_replace(&u->revision_made, NULL);
-    else if (was_made(u, v->history_revision))
+    if (is_awaited(u))
         return;
-    if (!mine)
-        create(op, u, v, newest + 1);
-    else if (mine->number < newest)
+    if (!mine && !newest && !u->revision_made && !w->current_revision) {
+        draft(op, u, v);
+    } else if (!mine) {
+        _cleanup_free_ char *body = make_body(v, newest + 1);
+        create(op, u, w->meta.namespace, v->history_revision, body);
+    } else if (mine->number < newest)
         amend(op, u, w, mine, newest + 1);
     else if (w->change_cause && !streq_null(w->change_cause, mine->cause))
         amend(op, u, w, mine, mine->number);

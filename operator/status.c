@@ -10,7 +10,7 @@
 #include "operator/exec.h"
 #include "operator/lattices.h"
 
-enum { LOST_SHOWN_MOST = 16, HOLD_MS = 300 };
+enum { LOST_SHOWN_MOST = 16, HOLD_MS = 1000 };
 
 /* One verdict: what a condition says. */
 struct verdict {

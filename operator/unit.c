@@ -68,6 +68,8 @@ void unit_free(void *p)
     free(u->id);
     free(u->finalizer_version);
     free(u->revision_made);
+    free(u->draft.revision);
+    free(u->draft.body);
     free(u->status_written_version);
     free(u->last_ready_reason);
     free(u->config);

@@ -46,6 +46,10 @@ struct op_unit {
     char *revision_made;          /* written just now and not yet seen, at ... */
     int64_t revision_made_ms;     /* ... this time of the loop's clock */
     int64_t revision_retry_ms;    /* loop clock; not written before */
+    struct op_revision_draft {
+        char *revision, *body; /* NULL: none waits */
+        int64_t due_ms;        /* loop clock */
+    } draft;
     uint64_t status_written;      /* hash of the last status that was written ... */
     char *status_written_version; /* ... when the object had this resourceVersion */
     bool status_again;            /* another one is due when the request under way has ended */

@@ -19,6 +19,7 @@ enum {
     REMEMBERED_MOST = 4096,
     WAITING_MOST = 1000,
     IN_FLIGHT_MOST = 8, /* Events give way to writes that something waits for */
+    NORMAL_WAIT_MS = 1000,
     NOTE_MOST = 1024, /* the API's limit */
 };
 
@@ -31,10 +32,13 @@ struct series {
 struct kube_recorder {
     struct kube_client *client;
     char *component, *instance;
-    struct map *series;    /* "uid|type|reason|note" -> struct series * */
-    struct sending *in_flight, *waiting, **waiting_end;
-    size_t nin_flight, nwaiting;
-    uint64_t next; /* makes names unique */
+    struct map *series; /* "uid|type|reason|note" -> struct series * */
+    struct sending *in_flight;
+    struct sending *urgent, **urgent_end;   /* Warnings: to be sent as soon as there is room */
+    struct sending *waiting, **waiting_end; /* Normal ones, in the order of their time */
+    struct loop_timer *timer;               /* for the first of those */
+    size_t nin_flight, nwaiting;            /* nwaiting: of both lists */
+    uint64_t next;                          /* makes names unique */
     struct kube_recorder_stats stats;
 };
 
@@ -44,6 +48,7 @@ struct sending {
     struct kube_req *request; /* NULL while it waits */
     const char *method, *content_type;
     char *path, *body;
+    int64_t due_ms; /* loop clock */
 };
 
 static void series_free(void *p)
@@ -72,6 +77,8 @@ static void sendings_free(struct sending *list)
     }
 }
 
+static void send_waiting(void *arg);
+
 struct kube_recorder *kube_recorder_new(struct kube_client *c, const char *component, const char *instance)
 {
     struct kube_recorder *r = xcalloc(1, sizeof(*r));
@@ -84,7 +91,9 @@ struct kube_recorder *kube_recorder_new(struct kube_client *c, const char *compo
     if (strlen(r->instance) > 128)
         r->instance[128] = '\0';
     r->series = map_new(series_free);
+    r->urgent_end = &r->urgent;
     r->waiting_end = &r->waiting;
+    r->timer = loop_timer_new(kube_client_loop(c), send_waiting, r);
     return r;
 }
 
@@ -93,7 +102,9 @@ void kube_recorder_free(struct kube_recorder *r)
     if (!r)
         return;
     sendings_free(r->in_flight);
+    sendings_free(r->urgent);
     sendings_free(r->waiting);
+    loop_timer_free(r->timer);
     map_free(r->series);
     free(r->component);
     free(r->instance);
@@ -104,8 +115,6 @@ struct kube_recorder_stats kube_recorder_stats(const struct kube_recorder *r)
 {
     return r->stats;
 }
-
-static void send_waiting(struct kube_recorder *r);
 
 static void on_sent(void *arg, const struct kube_response *response _unused_, const struct err *err)
 {
@@ -125,13 +134,36 @@ static void on_sent(void *arg, const struct kube_response *response _unused_, co
     send_waiting(r);
 }
 
-static void send_waiting(struct kube_recorder *r)
+static struct sending *take(struct sending **list, struct sending ***end)
 {
-    while (r->waiting && r->nin_flight < IN_FLIGHT_MOST) {
-        struct sending *s = r->waiting;
-        r->waiting = s->next;
-        if (!r->waiting)
-            r->waiting_end = &r->waiting;
+    struct sending *s = *list;
+
+    *list = s->next;
+    if (!*list)
+        *end = list;
+    return s;
+}
+
+static struct sending *take_due(struct kube_recorder *r)
+{
+    if (r->urgent)
+        return take(&r->urgent, &r->urgent_end);
+    if (!r->waiting)
+        return NULL;
+    int64_t left = r->waiting->due_ms - loop_now_ms(kube_client_loop(r->client));
+    if (left > 0) {
+        loop_timer_start(r->timer, left);
+        return NULL;
+    }
+    return take(&r->waiting, &r->waiting_end);
+}
+
+static void send_waiting(void *arg)
+{
+    struct kube_recorder *r = arg;
+    struct sending *s;
+
+    while (r->nin_flight < IN_FLIGHT_MOST && (s = take_due(r))) {
         r->nwaiting--;
         s->next = r->in_flight;
         r->in_flight = s;
@@ -146,9 +178,16 @@ static void send_waiting(struct kube_recorder *r)
     }
 }
 
+void kube_recorder_flush(struct kube_recorder *r)
+{
+    for (struct sending *s = r->waiting; s; s = s->next)
+        s->due_ms = 0;
+    send_waiting(r);
+}
+
 /* method and content_type are not copied. */
 static void send_object(struct kube_recorder *r, const char *method, const char *path, const cJSON *object,
-                        const char *content_type)
+                        const char *content_type, bool urgent)
 {
     if (r->nin_flight + r->nwaiting >= WAITING_MOST) {
         r->stats.dropped++;
@@ -160,9 +199,11 @@ static void send_object(struct kube_recorder *r, const char *method, const char 
                           .method = method,
                           .content_type = content_type,
                           .path = xstrdup(path),
-                          .body = json_print(object)};
-    *r->waiting_end = s;
-    r->waiting_end = &s->next;
+                          .body = json_print(object),
+                          .due_ms = loop_now_ms(kube_client_loop(r->client)) + NORMAL_WAIT_MS};
+    struct sending ***end = urgent ? &r->urgent_end : &r->waiting_end;
+    **end = s;
+    *end = &s->next;
     r->nwaiting++;
     send_waiting(r);
 }
@@ -177,7 +218,7 @@ static void write_series(struct kube_recorder *r, struct series *s, int64_t now_
     json_set_int(o, "series.count", s->count);
     json_set_str(o, "series.lastObservedTime", time_rfc3339(time_now_ns(), 6, stamp));
     s->written_ms = now_ms;
-    send_object(r, "PATCH", path, o, KUBE_MERGE_PATCH);
+    send_object(r, "PATCH", path, o, KUBE_MERGE_PATCH, false);
 }
 
 static void write_event(struct kube_recorder *r, const struct kube_ref *ref, const char *type,
@@ -196,7 +237,7 @@ static void write_event(struct kube_recorder *r, const struct kube_ref *ref, con
     json_put(o, "regarding",
              json_object("apiVersion", ref->api_version, "kind", ref->kind, "namespace", ref->namespace,
                          "name", ref->name, "uid", ref->uid, NULL));
-    send_object(r, "POST", path, o, NULL);
+    send_object(r, "POST", path, o, NULL, streq(type, "Warning"));
 }
 
 void kube_record(struct kube_recorder *r, const struct kube_ref *ref, const char *type, const char *reason,

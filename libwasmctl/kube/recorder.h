@@ -1,12 +1,8 @@
 /*
  * Kubernetes Events (events.k8s.io/v1): one object per (regarding, type, reason, note); repetition within 6
-<<<<<<< HEAD
  * minutes becomes a series by one patch, at most one write a series every 10 s. Sending is fire and forget: a
- * failure is logged at debug and dropped; at most 1,000 events wait.
-=======
- * minutes becomes a series by one patch, at most one write a series every 30 s. Sending is fire and forget: a
- * failure is logged at debug and dropped; at most 1,000 events wait, eight of them are being sent.
->>>>>>> 537dfba (Send eight Events at a time: test it, and count those being sent among the thousand)
+ * failure is logged at debug and dropped. Warnings are sent at once, Normal Events after a second, when the
+ * writes that somebody waits for are through; at most 1,000 wait, eight are being sent at a time.
  */
 #ifndef WASMCTL_KUBE_RECORDER_H
 #define WASMCTL_KUBE_RECORDER_H
@@ -23,6 +19,10 @@ struct kube_recorder_stats {
     uint64_t recorded, repeated, dropped;
 };
 struct kube_recorder_stats kube_recorder_stats(const struct kube_recorder *r);
+
+/* What waits is sent now. To be called before the end: what is still on its way at kube_recorder_free() is
+ * lost. */
+void kube_recorder_flush(struct kube_recorder *r);
 
 struct kube_ref {
     const char *api_version, *kind, *namespace, *name, *uid; /* namespace NULL for cluster-scoped: the Event

@@ -96,11 +96,12 @@ def chaos_host_frozen():
         victim = next(iter(pool.running("default_thawed")))
         others = {"hostSelector": {"matchLabels": {"pool": "frozen"},
                                    "matchExpressions": [{"key": "n", "operator": "NotIn", "values": [victim.labels["n"]]}]}}
-        items = [actor(name, placement=others) for name in beside]
         with ActorWatch() as seen:
             frozen = victim.signal(signal.SIGSTOP)
             try:
-                apply({"apiVersion": "v1", "kind": "List", "items": items})
+                # One after the other while the host is frozen: all at once they would measure how fast two cores compile components.
+                for name in beside:
+                    apply(actor(name, placement=others))
                 wait_for("the replica runs elsewhere", lambda: running_elsewhere("thawed", [victim]), 20)
                 moved = time.monotonic() - frozen
                 took = wait_for("the actors on other hosts are Ready", lambda: seen.took(beside), 20)
@@ -109,7 +110,7 @@ def chaos_host_frozen():
             finally:
                 victim.signal(signal.SIGCONT)
         print(f"host frozen to its replica Running elsewhere: {moved:.2f} s (unreachableAfter is {UNREACHABLE_AFTER:.0f} s)")
-        print(f"20 actors made on other hosts meanwhile, each from made to Ready: median {percentile(took, 0.5):.2f} s, "
+        print(f"20 actors made on other hosts meanwhile, one after the other, each from made to Ready: median {percentile(took, 0.5):.2f} s, "
               f"p99 {percentile(took, 0.99):.2f} s")
         expect(moved >= UNREACHABLE_AFTER - 0.5, "a frozen host was given up before its time")
         expect(moved < UNREACHABLE_AFTER + 5 and took[-1] < 5, "too slow")

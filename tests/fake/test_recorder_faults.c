@@ -220,15 +220,38 @@ static void test_freed_in_flight(void **state)
     kube_recorder_free(NULL);
 }
 
+/* Warnings go first and at once; Normal ones wait a second, or until they are flushed. */
+static void test_normal_ones_wait(void **state)
+{
+    struct fault *t = *state;
+    struct kube_recorder *r = kube_recorder_new(t->client, "wasm-operator", NULL);
+    struct http_expect *e = http_fake_expect(
+        t->server, "POST", EVENTS, (struct http_answer){.status = 201, .body = "{}", .repeat = true});
+
+    int64_t began = loop_now_ms(t->loop);
+    kube_record(r, &actor, "Normal", "Started", "Start", "calm");
+    kube_record(r, &actor, "Warning", "Failed", "Start", "loud");
+    WAIT_FOR(t, http_expect_used(e) == 1);
+    _cleanup_json_ cJSON *first = body_of(t, 0);
+    assert_string_equal(json_str_or(first, "note", ""), "loud");
+    WAIT_FOR(t, http_expect_used(e) == 2);
+    assert_true(loop_now_ms(t->loop) - began >= 1000);
+    kube_record(r, &actor, "Normal", "Started", "Start", "flushed");
+    fault_settle(t);
+    assert_int_equal(http_expect_used(e), 2);
+    kube_recorder_flush(r);
+    WAIT_FOR(t, http_expect_used(e) == 3);
+    kube_recorder_free(r);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fault_setup_fake_clock, fault_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_new_event),       TEST(test_series),     TEST(test_server_errors_do_not_matter),
-        TEST(test_flood),           TEST(test_few_at_a_time), TEST(test_cluster_scoped),
-        TEST(test_flood),           TEST(test_long_texts), TEST(test_cluster_scoped),
-        TEST(test_freed_in_flight),
+        TEST(test_new_event),  TEST(test_series),          TEST(test_server_errors_do_not_matter),
+        TEST(test_flood),      TEST(test_few_at_a_time),   TEST(test_cluster_scoped),
+        TEST(test_long_texts), TEST(test_freed_in_flight), TEST(test_normal_ones_wait),
     };
 
     return cmocka_run_group_tests_name("recorder faults", tests, NULL, NULL);

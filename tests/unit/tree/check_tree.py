@@ -101,6 +101,8 @@ def check_file(path, text, report):
         if path.endswith(".h") and "#ifndef WASMCTL_" not in text:
             report(path, 1, "no include guard WASMCTL_...")
     for number, line in enumerate(lines, 1):
+        if re.match(r"(<{7}|>{7}) ", line):
+            report(path, number, "left over from a merge")
         match = FOREIGN.search(line)
         if match and not path.endswith("check_tree.py"):
             report(path, number, f"{match.group(0)!r} has no place in the project")
@@ -136,6 +138,7 @@ def self_test():
         "libwasmctl/lattice/z.c": ("#include <nats/nats.h>\n", "may not include"),
         "libwasmctl/base/s.c": ("int f(char *a) { return atoi(a); }\n", "banned"),
         "cli/long.c": ("\n" * 1001, "split it"),
+        "docs/m.md": ("<" * 7 + " HEAD\n", "left over"),
         "docs/p.md": ("see /" + "work/main\n", "no place"),
     }
     missed = []
