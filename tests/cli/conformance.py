@@ -6,10 +6,12 @@ error and the exit code must be the same, but for the differences that are liste
 The lines are in lines/<topic>.py: FILES (name -> text), which both programs find in their folder, and LINES: tuples of a command line and its
 options. {ns} is the program's namespace; every topic has one of its own for each program (names of the same length, compared as NS).
 Only what differs by design carries a reason: then the exit code alone is compared ("code"), the output too but not the message ("out"),
-or nothing ("differs"). "norm": versions, times and uids are not compared.
+or nothing ("differs"). "norm": versions, times and uids are not compared. "json": the output is compared as JSON. "file=NAME": the kubeconfig
+that each has written is compared too, as kubectl reads it.
 Skipped (exit 77) when etcd, kube-apiserver or kubectl were not built into the cache.
 """
 import importlib
+import json
 import os
 import re
 import shutil
@@ -49,6 +51,14 @@ def normal(text, thorough):
     return text
 
 
+def as_json(text):
+    """With sorted members; what is no JSON stays as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=1, sort_keys=True)
+    except ValueError:
+        return text
+
+
 def message_class(text):
     """The kind of a message: what scripts look at."""
     for shape in (r"Error from server \(\w+\)", r"Error from server:", r"error: unknown (shorthand )?flag", r"error: unknown command",
@@ -72,6 +82,8 @@ def compare(line, options, ours, theirs):
     if "code" in options:
         return problems
     thorough = "norm" in options
+    if "json" in options:
+        ours, theirs = ((r[0], as_json(r[1]), r[2]) for r in (ours, theirs))
     a, b = normal(ours[1], thorough), normal(theirs[1], thorough)
     if a != b:
         problems.append(f"stdout:\n{a}\nkubectl's:\n{b}")
@@ -80,6 +92,16 @@ def compare(line, options, ours, theirs):
         if a != b:
             problems.append(f"message:\n{ours[2]}\nkubectl's:\n{theirs[2]}")
     return problems
+
+
+def compare_files(name, ours, theirs, kubectl):
+    """What kubectl reads from the file that each has written."""
+    read = []
+    for program in (ours, theirs):
+        done = subprocess.run([kubectl, "config", "view", "--raw", "-o", "yaml", "--kubeconfig", name.replace("{ns}", program.namespace)],
+                              cwd=program.files, capture_output=True, text=True, timeout=RUN_TIMEOUT)
+        read.append(program.neutral(done.stdout + done.stderr))
+    return [] if read[0] == read[1] else [f"{name}:\n{read[0]}\nkubectl's:\n{read[1]}"]
 
 
 def run_topic(topic, cluster, folder, verbose):
@@ -98,6 +120,9 @@ def run_topic(topic, cluster, folder, verbose):
     failed = 0
     for line, *options in module.LINES:
         problems = compare(line, options, ours.run(line), theirs.run(line))
+        for option in options:
+            if option.startswith("file="):
+                problems += compare_files(option[5:], ours, theirs, part("kubectl"))
         failed += bool(problems)
         if problems or verbose:
             print(("DIFFERENT: " if problems else "same: ") + line)
