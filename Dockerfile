@@ -3,7 +3,7 @@
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
       ca-certificates cmake gcc libc6-dev libcjson-dev libcurl4-openssl-dev libcmocka-dev libmicrohttpd-dev libnats-dev \
-      libssl-dev libuv1-dev libyaml-dev ninja-build pkg-config python3 binutils \
+      libpcre2-dev libssl-dev libuv1-dev libyaml-dev ninja-build pkg-config python3 binutils \
     && rm -rf /var/lib/apt/lists/*
 COPY . /source
 RUN cmake -S /source -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release \

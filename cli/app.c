@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/cmd.h"
+#include "cli/fleet.h"
 #include "cli/help.h"
 #include "cli/opt.h"
 #include "cli/plugin.h"
@@ -108,6 +109,18 @@ static int check_args(struct cmd_ctx *c, struct err **err)
     return cmd_usage(c, err, "unexpected argument: %s (usage: %s)", c->argv[e->max_args], buf_str(&usage));
 }
 
+static int run_alone(struct cmd_ctx *c, struct err **err)
+{
+    int r = 0;
+
+    if (c->globals.allow_partial || c->globals.fail_fast)
+        return cmd_usage(c, err, "--%s goes with --contexts or --all-contexts",
+                         c->globals.fail_fast ? "fail-fast" : "allow-partial");
+    if (c->entry->flags & CMD_NEEDS_CLUSTER)
+        r = cmd_client(c, NULL, err);
+    return r < 0 ? r : c->entry->run(c, err);
+}
+
 static int run(struct cmd_ctx *c, int argc, char **argv, struct err **err)
 {
     struct opt_group groups[OPT_MAX_GROUPS] = {{cmd_global_opts, &c->globals}};
@@ -136,10 +149,10 @@ static int run(struct cmd_ctx *c, int argc, char **argv, struct err **err)
         show_help(c);
     } else {
         r = check_args(c, err);
-        if (r == 0 && (c->entry->flags & CMD_NEEDS_CLUSTER))
-            r = cmd_client(c, NULL, err);
-        if (r == 0)
-            r = c->entry->run(c, err);
+        if (r == 0 && fleet_wanted(&c->globals))
+            r = fleet_run(c, err);
+        else if (r == 0)
+            r = run_alone(c, err);
     }
     if (ngroups == 2)
         opt_release(groups, 1);

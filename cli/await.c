@@ -8,8 +8,9 @@
 
 struct waiting {
     const struct cli_await *await;
+    struct cmd_ctx *c;
     struct loop *loop;
-    bool seen, done, timed_out;
+    bool seen, done, timed_out, over;
     struct err *err;
 };
 
@@ -17,9 +18,9 @@ static void check(struct waiting *w, const cJSON *object)
 {
     if (w->done || w->err)
         return;
-    if (w->await->check(w->await->arg, object)) {
-        w->done = true;
-    }
+    struct cmd_ctx *before = cmd_enter(w->c);
+    w->done = w->over = w->await->check(w->await->arg, object);
+    cmd_enter(before);
 }
 
 static void on_event(void *arg, enum kube_event type, cJSON *object)
@@ -52,6 +53,7 @@ static void on_state(void *arg, const struct err *e)
         return;
     if (e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED || e->http == 404 || e->http == 405) {
         w->err = err_copy(e);
+        w->over = true;
     }
 }
 
@@ -59,12 +61,12 @@ static void on_timeout(void *arg)
 {
     struct waiting *w = arg;
 
-    w->timed_out = true;
+    w->timed_out = w->over = true;
 }
 
 int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what, struct err **err)
 {
-    struct waiting w = {.await = await, .loop = cmd_loop(c)};
+    struct waiting w = {.await = await, .c = c, .loop = cmd_loop(c)};
     _cleanup_(loop_timer_freep) struct loop_timer *timer = NULL;
     _cleanup_(kube_watch_freep) struct kube_watch *watch = NULL;
     struct kube_client *client;
@@ -89,8 +91,10 @@ int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what
         loop_timer_start(timer, await->timeout_ms);
     }
     watch = kube_watch_new(client, &options);
-    while (!w.done && !w.timed_out && !w.err)
-        loop_turn(w.loop, true);
+    if (!loop_wait(w.loop, &w.over))
+        err_free(TAKE_PTR(w.err));
+    if (!w.over)
+        return err_set(err, ERR_CANCELLED, "waiting for %s was given up", what);
     if (w.done)
         err_free(w.err);
     else if (w.err)

@@ -6,11 +6,19 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/fleet.h"
 #include "kube/kubeconfig.h"
 
 #define G(member) offsetof(struct cmd_globals, member)
 
+/* Whose output is printed; NULL while nobody's in particular is. */
+static struct cmd_ctx *current;
+
 const struct cmd_opt cmd_global_opts[] = {
+    {"all-contexts", 0, OPT_FLAG, G(all_contexts), NULL, NULL,
+     "Run on every context of the kubeconfig at once"},
+    {"allow-partial", 0, OPT_FLAG, G(allow_partial), NULL, NULL,
+     "With several contexts: exit code 0 when at least one succeeded"},
     {"as", 0, OPT_STRING, G(as), "USER", NULL, "Act as this user (impersonation)"},
     {"as-group", 0, OPT_LIST, G(as_groups), "GROUP", NULL, "Act as a member of this group; repeatable"},
     {"as-uid", 0, OPT_STRING, G(as_uid), "UID", NULL, "Act with this user id"},
@@ -20,6 +28,10 @@ const struct cmd_opt cmd_global_opts[] = {
     {"client-key", 0, OPT_STRING, G(client_key), "FILE", NULL, "Client key file"},
     {"cluster", 0, OPT_STRING, G(cluster), "NAME", NULL, "Cluster entry of the kubeconfig to use"},
     {"context", 0, OPT_STRING, G(context), "NAME", NULL, "Context of the kubeconfig to use"},
+    {"contexts", 0, OPT_STRING, G(contexts), "NAME,/REGEX/,^NAME,...", NULL,
+     "Run on several contexts at once: names, expressions, and with ^ those to leave out"},
+    {"fail-fast", 0, OPT_FLAG, G(fail_fast), NULL, NULL,
+     "With several contexts: stop all at the first failure"},
     {"help", 'h', OPT_FLAG, G(help), NULL, NULL, "Show the help of the command"},
     {"insecure-skip-tls-verify", 0, OPT_FLAG, G(insecure), NULL, NULL,
      "Do not check the server's certificate: the connection is not safe"},
@@ -86,14 +98,40 @@ int cmd_config(struct cmd_ctx *c, const struct kube_config **ret, struct err **e
     return 0;
 }
 
-static void print_trace(void *arg _unused_, const char *line)
+struct cmd_ctx *cmd_enter(struct cmd_ctx *c)
 {
-    cmd_note("%s", line);
+    struct cmd_ctx *before = current;
+
+    current = c;
+    return before;
 }
 
-static void print_warning(void *arg _unused_, const char *text)
+struct cmd_ctx *cmd_current(void)
 {
+    return current;
+}
+
+static void print_trace(void *arg, const char *line)
+{
+    struct cmd_ctx *before = cmd_enter(arg);
+
+    cmd_note("%s", line);
+    cmd_enter(before);
+}
+
+static void print_warning(void *arg, const char *text)
+{
+    struct cmd_ctx *before = cmd_enter(arg);
+
     cmd_note("Warning: %s", text);
+    cmd_enter(before);
+}
+
+static void note_answer(void *arg, const char *method _unused_, int status, int64_t took_ms _unused_)
+{
+    struct cmd_ctx *c = arg;
+
+    fleet_heard(c->member, status);
 }
 
 int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err)
@@ -105,7 +143,11 @@ int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err)
                 cmd_given(c, "request-timeout") ? (c->globals.request_timeout_ns ? (ms ? ms : 1) : -1) : 0,
             .verbosity = (int)c->globals.verbosity,
             .trace = c->globals.verbosity ? print_trace : NULL,
+            .trace_arg = c,
             .warning = print_warning,
+            .warning_arg = c,
+            .observe = c->member ? note_answer : NULL,
+            .observe_arg = c,
         };
         int r = cmd_config(c, NULL, err);
         if (r < 0)
@@ -137,13 +179,24 @@ int cmd_usage(struct cmd_ctx *c, struct err **err, const char *fmt, ...)
     return ERR_INVALID;
 }
 
+/* Text on stderr, for one context of several behind its name. */
+static void talk(const struct cmd_ctx *c, const char *text)
+{
+    if (c && c->member) {
+        fleet_note(c->member, text);
+        return;
+    }
+    _cleanup_free_ char *shown = str_escape_control(text, true);
+    cmd_flush();
+    fprintf(stderr, "%s\n", shown);
+}
+
 void cmd_report(struct cmd_ctx *c, struct err **e)
 {
     _cleanup_free_ char *text = kube_err_text(*e);
-    _cleanup_free_ char *shown = str_escape_control(text, true);
 
-    cmd_flush();
-    fprintf(stderr, "%s\n", shown);
+    if (!c->member || !fleet_keep_error(c->member, *e))
+        talk(c, text);
     err_free(*e);
     *e = NULL;
     c->failed = true;
@@ -151,7 +204,8 @@ void cmd_report(struct cmd_ctx *c, struct err **e)
 
 bool cmd_hopeless(const struct err *e)
 {
-    return e->http == 401 || (!e->http && (e->code == ERR_UNAVAILABLE || e->code == ERR_UNAUTHORIZED));
+    return e->http == 401 || (!e->http && (e->code == ERR_UNAVAILABLE || e->code == ERR_UNAUTHORIZED ||
+                                           e->code == ERR_CANCELLED));
 }
 
 /* Output */
@@ -174,6 +228,13 @@ void cmd_out(const char *fmt, ...)
 {
     va_list ap;
 
+    if (current && current->member) {
+        va_start(ap, fmt);
+        _cleanup_free_ char *text = xvasprintf(fmt, ap);
+        va_end(ap);
+        fleet_print(current->member, text, strlen(text));
+        return;
+    }
     va_start(ap, fmt);
     int r = vfprintf(stdout, fmt, ap);
     va_end(ap);
@@ -182,7 +243,9 @@ void cmd_out(const char *fmt, ...)
 
 void cmd_out_buf(const struct buf *b)
 {
-    if (b->len)
+    if (current && current->member)
+        fleet_print(current->member, b->data, b->len);
+    else if (b->len)
         check_stdout(fwrite(b->data, 1, b->len, stdout) != b->len);
 }
 
@@ -193,13 +256,11 @@ void cmd_flush(void)
 
 void cmd_note(const char *fmt, ...)
 {
-    _cleanup_free_ char *text = NULL, *shown = NULL;
+    _cleanup_free_ char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
     text = xvasprintf(fmt, ap);
     va_end(ap);
-    shown = str_escape_control(text, true);
-    cmd_flush();
-    fprintf(stderr, "%s\n", shown);
+    talk(current, text);
 }

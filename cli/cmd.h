@@ -84,6 +84,7 @@ enum cmd_group {
 enum {
     CMD_NEEDS_CLUSTER = 1, /* c->client is ready before run; without it cmd_client() makes one on demand */
     CMD_RAW_ARGS = 2,      /* the words after the name are the arguments, whatever they look like */
+    CMD_FLEET = 4,         /* can run over several contexts: see cli/fleet.h */
 };
 
 /* What the arguments of a command are, for completion. What its options take is told by their types and by
@@ -129,6 +130,8 @@ struct cmd_globals {
     bool insecure;
     int64_t request_timeout_ns; /* 0 = none given */
     int64_t verbosity;
+    const char *contexts;
+    bool all_contexts, allow_partial, fail_fast;
     bool help;
 };
 extern const struct cmd_opt cmd_global_opts[]; /* offsets into struct cmd_globals */
@@ -148,6 +151,7 @@ struct cmd_ctx {
     char **given;                  /* names of the options on the command line */
     bool failed;                   /* something was reported by cmd_report(): the exit code is 1 at least */
     bool usage;                    /* the error is about the command line: the hint at --help follows it */
+    struct fleet_member *member;   /* one of several contexts (cli/fleet.h), NULL when it is the only one */
 };
 
 struct loop *cmd_loop(struct cmd_ctx *c);
@@ -169,8 +173,14 @@ void cmd_report(struct cmd_ctx *c, struct err **e);
 /* Nothing else will work either: no connection, or not logged in. Commands over several objects stop then. */
 bool cmd_hopeless(const struct err *e);
 
+/* Says for whom is printed from now on, and returns for whom it was before: for callbacks of the loop, which
+ * run outside the body of any command. */
+struct cmd_ctx *cmd_enter(struct cmd_ctx *c);
+/* For whom that is now; NULL outside a run over several contexts. */
+struct cmd_ctx *cmd_current(void);
+
 /* stdout is data, stderr is talk. A closed stdout ends the program quietly (exit 141 as by SIGPIPE).
- * Buffered: cmd_flush() before waiting. */
+ * Buffered: cmd_flush() before waiting. In a run over several contexts lines get the name of theirs. */
 void cmd_out(const char *fmt, ...) _printf_(1, 2);
 void cmd_out_buf(const struct buf *b);
 void cmd_flush(void);

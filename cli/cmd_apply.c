@@ -73,5 +73,6 @@ const struct cmd_entry cmd_apply = {
                 "# From a program\ncat hello.yaml | %P apply -f -",
     .opts = apply_opts,
     .options_size = sizeof(struct apply_options),
+    .flags = CMD_FLEET,
     .run = run_apply,
 };

@@ -64,6 +64,7 @@ const struct cmd_entry cmd_cordon = {
     .options_size = sizeof(struct cordon_options),
     .max_args = -1,
     .args = CMD_ARGS_HOSTS,
+    .flags = CMD_FLEET,
     .run = run_cordon,
 };
 
@@ -77,5 +78,6 @@ const struct cmd_entry cmd_uncordon = {
     .options_size = sizeof(struct cordon_options),
     .max_args = -1,
     .args = CMD_ARGS_HOSTS,
+    .flags = CMD_FLEET,
     .run = run_uncordon,
 };

@@ -96,5 +96,6 @@ const struct cmd_entry cmd_create = {
                 "# From a program\ncat hello.yaml | %P create -f -",
     .opts = create_opts,
     .options_size = sizeof(struct create_options),
+    .flags = CMD_FLEET,
     .run = run_create,
 };

@@ -368,5 +368,6 @@ const struct cmd_entry cmd_delete = {
     .options_size = sizeof(struct delete_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_delete,
 };

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/describe.h"
+#include "cli/fleet.h"
 #include "cli/manifest.h"
 #include "kube/watch.h"
 
@@ -81,13 +82,15 @@ static void describe_object(struct describing *g, cJSON *o)
         g->actors = list_all(g, "wasmactors.wasmctl.dev");
         g->providers = list_all(g, "wasmproviders.wasmctl.dev");
     }
+    if (fleet_is(g->c))
+        describe_kv(&d, 0, "Context", "%s", fleet_context(g->c));
     if (!describe_wasm(&d, o, g->actors, g->providers))
         describe_any(&d, o);
     add_events(g, &d, o);
     describe_end(&d);
-    if (g->done++)
+    if (g->done++ && !fleet_is(g->c))
         cmd_out("\n\n");
-    cmd_out_buf(&d.out);
+    fleet_block(g->c, &d.out, "\n\n");
 }
 
 /* kube_list_wait() runs the loop: no request may be made from its callback, so the objects wait. */
@@ -153,10 +156,9 @@ static int run_describe(struct cmd_ctx *c, struct err **err)
     }
     if (g.done == 0 && !c->failed) {
         bool in_namespace = targets.len && targets.items[0].namespace;
-        if (in_namespace)
-            cmd_note("No resources found in %s namespace.", cmd_namespace(c));
-        else
-            cmd_note("No resources found");
+        _cleanup_free_ char *text =
+            in_namespace ? xasprintf("No resources found in %s namespace.", cmd_namespace(c)) : NULL;
+        fleet_nothing(c, text ? text : "No resources found");
     }
     cJSON_Delete(g.actors);
     cJSON_Delete(g.providers);
@@ -175,5 +177,6 @@ const struct cmd_entry cmd_describe = {
     .options_size = sizeof(struct describe_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_describe,
 };

@@ -114,5 +114,6 @@ const struct cmd_entry cmd_drain = {
     .options_size = sizeof(struct drain_options),
     .max_args = -1,
     .args = CMD_ARGS_HOSTS,
+    .flags = CMD_FLEET,
     .run = run_drain,
 };

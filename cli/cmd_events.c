@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/describe.h"
+#include "cli/fleet.h"
 #include "kube/discovery.h"
 #include "kube/watch.h"
 #include "print/object.h"
@@ -36,7 +37,8 @@ struct events {
     struct print_table *table;
     cJSON *waiting;    /* collected for sorting */
     struct map *shown; /* watch: uid -> resourceVersion */
-    bool synced, away, header_done, printed;
+    bool synced, away, unreached, header_done, printed;
+    bool over; /* err is set */
     struct err *err;
 };
 
@@ -69,7 +71,12 @@ static void add_row(struct events *v, const cJSON *e)
     if (!v->header_done && !v->o->no_headers) {
         if (v->o->all_namespaces)
             print_table_cell(v->table, "NAMESPACE");
-        print_table_row(v->table, "LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE", NULL);
+        print_table_cell(v->table, "LAST SEEN");
+        print_table_cell(v->table, "TYPE");
+        print_table_cell(v->table, "REASON");
+        print_table_cell(v->table, "OBJECT");
+        print_table_cell(v->table, "MESSAGE");
+        print_table_end_header(v->table);
     }
     v->header_done = true;
     if (v->o->all_namespaces)
@@ -110,7 +117,12 @@ static void print_waiting(struct events *v)
             buf_addf(&out, "event/%s\n", json_str_or(e, "metadata.name", ""));
         } else {
             print_drop_managed_fields(e);
-            print_object_stream(&out, v->o->format, e, !v->printed);
+            fleet_mark(v->c, e);
+            print_object_stream(&out, v->o->format, e, !v->printed || fleet_is(v->c));
+            if (fleet_is(v->c)) {
+                fleet_block(v->c, &out, v->o->format == PRINT_YAML ? "---\n" : NULL);
+                buf_truncate(&out, 0);
+            }
         }
         v->printed = true;
         cJSON_Delete(e);
@@ -152,6 +164,12 @@ static int list_events(struct events *v, struct err **err)
         _cleanup_buf_ struct buf out = BUF_INIT;
         json_each (e, v->waiting)
             cli_complete_item(e, v->resource);
+        if (fleet_is(v->c)) {
+            json_each (e, v->waiting)
+                print_drop_managed_fields(e);
+            fleet_collect(v->c, v->o->format, TAKE_PTR(v->waiting));
+            return 0;
+        }
         _cleanup_json_ cJSON *list = print_list_object(TAKE_PTR(v->waiting));
         print_drop_managed_fields(list);
         print_object(&out, v->o->format, list);
@@ -159,9 +177,10 @@ static int list_events(struct events *v, struct err **err)
     } else if (v->waiting->child) {
         print_waiting(v);
     } else if (v->namespace) {
-        cmd_note("No events found in %s namespace.", v->namespace);
+        _cleanup_free_ char *text = xasprintf("No events found in %s namespace.", v->namespace);
+        fleet_nothing(v->c, text);
     } else {
-        cmd_note("No events found.");
+        fleet_nothing(v->c, "No events found.");
     }
     return 0;
 }
@@ -184,8 +203,10 @@ static void on_event(void *arg, enum kube_event type, cJSON *e)
         return;
     map_set(v->shown, uid, xstrdup(version));
     cJSON_AddItemToArray(v->waiting, cJSON_Duplicate(e, true));
+    struct cmd_ctx *before = cmd_enter(v->c);
     if (v->synced)
         print_waiting(v);
+    cmd_enter(before);
 }
 
 static void on_relist(void *arg)
@@ -197,26 +218,37 @@ static void on_synced(void *arg)
 {
     struct events *v = arg;
 
+    struct cmd_ctx *before = cmd_enter(v->c);
     v->synced = true;
-    v->away = false;
     print_waiting(v);
+    if (v->unreached)
+        cmd_note("watching events now");
+    v->away = v->unreached = false;
+    fleet_live(v->c);
+    cmd_enter(before);
 }
 
 static void on_state(void *arg, const struct err *e)
 {
     struct events *v = arg;
+    struct cmd_ctx *before = cmd_enter(v->c);
+    bool first = !v->header_done && !v->synced && !v->printed;
 
     if (!e) {
         if (v->away)
             cmd_note("watching events again");
         v->away = false;
-    } else if (!v->header_done && !v->synced && !v->printed) {
+    } else if (first && fleet_keeps_trying(v->c, e)) {
+        v->unreached = true;
+    } else if (first) {
         if (!v->err)
             v->err = err_copy(e);
+        v->over = true;
     } else if (!v->away) {
         v->away = true;
         cmd_note("watch of events interrupted (%s), trying again", err_text(e));
     }
+    cmd_enter(before);
 }
 
 static int watch_events(struct events *v, struct err **err)
@@ -238,11 +270,10 @@ static int watch_events(struct events *v, struct err **err)
         return r;
     v->shown = map_new(free);
     struct kube_watch *watch = kube_watch_new(client, &options);
-    while (!v->err)
-        loop_turn(cmd_loop(v->c), true);
+    bool over = loop_wait(cmd_loop(v->c), &v->over);
     kube_watch_free(watch);
     map_free(v->shown);
-    return err_move(err, v->err);
+    return over ? err_move(err, v->err) : err_set(err, ERR_CANCELLED, "the watch was given up");
 }
 
 /* "KIND/NAME" -> the field selector of its Events */
@@ -291,7 +322,7 @@ static int run_events(struct cmd_ctx *c, struct err **err)
         if (r < 0)
             return r;
     }
-    v.table = print_table_new();
+    v.table = fleet_table_new(c);
     v.waiting = cJSON_CreateArray();
     r = o->watch ? watch_events(&v, err) : list_events(&v, err);
     print_table_free(v.table);
@@ -310,5 +341,6 @@ const struct cmd_entry cmd_events = {
                 "# Everything that went wrong anywhere\n%P events -A --types=Warning",
     .opts = events_opts,
     .options_size = sizeof(struct events_options),
+    .flags = CMD_FLEET,
     .run = run_events,
 };

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/fleet.h"
 #include "cli/manifest.h"
 #include "kube/watch.h"
 
@@ -39,12 +40,13 @@ static const struct cmd_opt get_opts[] = {
     OPT_TABLE_END,
 };
 
-struct print_server_table *get_table_new(const struct get_options *o, const struct kube_resource *r,
-                                         bool with_kind, char **ret_prefix)
+struct print_server_table *get_table_new(const struct cmd_ctx *c, const struct get_options *o,
+                                         const struct kube_resource *r, bool with_kind, char **ret_prefix)
 {
     struct print_server_table_options options = {
         .wide = o->format == PRINT_WIDE,
         .no_headers = o->no_headers,
+        .records = fleet_is(c),
         .namespaces = o->all_namespaces && r->namespaced,
         .events = o->watch_events,
         .show_labels = o->show_labels,
@@ -87,7 +89,7 @@ static int show_rows(struct getting *g, const cJSON *answer, struct err **err)
     if (g->kind != g->target->resource) {
         close_table(g);
         g->kind = g->target->resource;
-        g->table = get_table_new(g->o, g->kind, g->with_kind, &g->prefix);
+        g->table = get_table_new(g->c, g->o, g->kind, g->with_kind, &g->prefix);
         g->fresh = true;
     }
     int n = print_server_table_add(g->table, &out, answer, NULL, err);
@@ -179,6 +181,13 @@ static void print_collected(struct getting *g, bool single)
     _cleanup_buf_ struct buf out = BUF_INIT;
     _cleanup_json_ cJSON *object = NULL;
 
+    if (fleet_is(g->c)) {
+        json_each (item, g->items)
+            if (!g->o->managed_fields)
+                print_drop_managed_fields(item);
+        fleet_collect(g->c, g->o->format, TAKE_PTR(g->items));
+        return;
+    }
     if (single) {
         if (!g->items->child)
             return;
@@ -200,10 +209,12 @@ static void note_nothing(struct getting *g, const struct cli_targets *targets)
 
     for (size_t i = 0; i < targets->len; i++)
         namespaced = namespaced || targets->items[i].namespace;
-    if (namespaced)
-        cmd_note("No resources found in %s namespace.", cmd_namespace(g->c));
-    else
-        cmd_note("No resources found");
+    if (namespaced) {
+        _cleanup_free_ char *text = xasprintf("No resources found in %s namespace.", cmd_namespace(g->c));
+        fleet_nothing(g->c, text);
+    } else {
+        fleet_nothing(g->c, "No resources found");
+    }
 }
 
 static void get_all(struct getting *g, const struct cli_targets *targets)
@@ -341,5 +352,6 @@ const struct cmd_entry cmd_get = {
     .options_size = sizeof(struct get_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_get,
 };

@@ -300,6 +300,7 @@ static const struct cmd_entry cmd_rollout_history = {
     .options_size = sizeof(struct history_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_history,
 };
 
@@ -315,6 +316,7 @@ static const struct cmd_entry cmd_rollout_undo = {
     .options_size = sizeof(struct change_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_undo,
 };
 
@@ -327,6 +329,7 @@ static const struct cmd_entry cmd_rollout_pause = {
     .options_size = sizeof(struct change_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_pause,
 };
 
@@ -339,6 +342,7 @@ static const struct cmd_entry cmd_rollout_resume = {
     .options_size = sizeof(struct change_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_resume,
 };
 
@@ -351,6 +355,7 @@ static const struct cmd_entry cmd_rollout_restart = {
     .options_size = sizeof(struct change_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_restart,
 };
 

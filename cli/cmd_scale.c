@@ -106,5 +106,6 @@ const struct cmd_entry cmd_scale = {
     .options_size = sizeof(struct scale_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_scale,
 };

@@ -70,5 +70,6 @@ const struct cmd_entry cmd_version = {
     .examples = "%P version\n%P version --client -o json",
     .opts = version_opts,
     .options_size = sizeof(struct version_options),
+    .flags = CMD_FLEET,
     .run = run_version,
 };

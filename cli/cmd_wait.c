@@ -293,5 +293,6 @@ const struct cmd_entry cmd_wait = {
     .options_size = sizeof(struct wait_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_wait,
 };

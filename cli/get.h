@@ -18,8 +18,8 @@ struct get_options {
 
 /* A table printer for one kind. *ret_prefix is what the table borrows; the caller frees it after the table.
  */
-struct print_server_table *get_table_new(const struct get_options *o, const struct kube_resource *r,
-                                         bool with_kind, char **ret_prefix);
+struct print_server_table *get_table_new(const struct cmd_ctx *c, const struct get_options *o,
+                                         const struct kube_resource *r, bool with_kind, char **ret_prefix);
 
 /* Lists, prints, then prints every change until it is interrupted. Never returns 0 by itself. */
 int get_watch(struct cmd_ctx *c, const struct get_options *o, const struct cli_targets *targets,

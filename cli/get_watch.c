@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/fleet.h"
 #include "cli/get.h"
 #include "kube/watch.h"
 
@@ -32,7 +33,7 @@ struct source {
     char *prefix;
     struct map *known; /* "namespace/name" -> struct known */
     cJSON *first;      /* rows of the first list: printed together, so that they line up */
-    bool synced, away;
+    bool synced, away, unreached;
 };
 
 struct watching {
@@ -41,6 +42,7 @@ struct watching {
     struct source *sources;
     size_t nsources;
     bool printed; /* YAML documents: something stands above */
+    bool over;    /* err is set */
     struct err *err;
 };
 
@@ -69,6 +71,7 @@ static void fail(struct watching *w, struct err *e)
         err_free(e);
     else
         w->err = e;
+    w->over = true;
 }
 
 /* Prints one object or a table of one row. */
@@ -90,7 +93,9 @@ static void print_change(struct source *s, enum kube_event type, cJSON *what)
     } else {
         _cleanup_json_ cJSON *event = NULL;
         cJSON *copy = cJSON_Duplicate(what, true);
+        bool yaml = o->format == PRINT_YAML;
         cli_complete_item(copy, s->target->resource);
+        fleet_mark(w->c, copy);
         if (!o->managed_fields)
             print_drop_managed_fields(copy);
         if (o->watch_events) {
@@ -99,7 +104,11 @@ static void print_change(struct source *s, enum kube_event type, cJSON *what)
         } else {
             event = copy;
         }
-        print_object_stream(&out, o->format, event, !w->printed);
+        print_object_stream(&out, o->format, event, !w->printed || fleet_is(w->c));
+        if (fleet_is(w->c)) {
+            fleet_block(w->c, &out, yaml ? "---\n" : NULL);
+            return;
+        }
     }
     if (out.len)
         w->printed = true;
@@ -179,6 +188,7 @@ static void on_table(struct source *s, enum kube_event type, cJSON *table)
 static void on_event(void *arg, enum kube_event type, cJSON *object)
 {
     struct source *s = arg;
+    struct cmd_ctx *before = cmd_enter(s->w->c);
 
     if (is_table(s->w->o) && streq(json_str_or(object, "kind", ""), "Table"))
         on_table(s, type, object);
@@ -186,6 +196,7 @@ static void on_event(void *arg, enum kube_event type, cJSON *object)
         print_change(s, type, object);
     if (s->synced)
         cmd_flush();
+    cmd_enter(before);
 }
 
 static void on_relist(void *arg)
@@ -201,6 +212,7 @@ static void on_synced(void *arg)
 {
     struct source *s = arg;
     struct map_iter it = {0};
+    struct cmd_ctx *before = cmd_enter(s->w->c);
 
     while (map_next(s->known, &it)) {
         struct known *k = it.value;
@@ -214,8 +226,12 @@ static void on_synced(void *arg)
         print_change(s, KUBE_ADDED, s->first);
     cJSON_Delete(s->first);
     s->first = NULL;
-    s->away = false;
+    if (s->unreached)
+        cmd_note("watching %s now", s->target->resource->resource);
+    s->away = s->unreached = false;
+    fleet_live(s->w->c);
     cmd_flush();
+    cmd_enter(before);
 }
 
 /* A server that cannot be asked at all is an error; once the list was there, we come back to it by ourselves
@@ -223,17 +239,21 @@ static void on_synced(void *arg)
 static void on_state(void *arg, const struct err *e)
 {
     struct source *s = arg;
+    struct cmd_ctx *before = cmd_enter(s->w->c);
 
     if (!e) {
         if (s->away)
             cmd_note("watching %s again", s->target->resource->resource);
         s->away = false;
+    } else if (!s->synced && fleet_keeps_trying(s->w->c, e)) {
+        s->unreached = true;
     } else if (!s->synced || e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED) {
         fail(s->w, err_copy(e));
     } else if (!s->away) {
         s->away = true;
         cmd_note("watch of %s interrupted (%s), trying again", s->target->resource->resource, err_text(e));
     }
+    cmd_enter(before);
 }
 
 static int start_source(struct watching *w, struct source *s, bool with_kind, struct err **err)
@@ -257,7 +277,7 @@ static int start_source(struct watching *w, struct source *s, bool with_kind, st
         field = xasprintf("metadata.name=%s", t->name);
     }
     s->known = map_new(free_known);
-    s->table = get_table_new(w->o, t->resource, with_kind, &s->prefix);
+    s->table = get_table_new(w->c, w->o, t->resource, with_kind, &s->prefix);
     struct kube_watch_options options = {
         .resource = t->resource,
         .namespace = t->namespace,
@@ -286,8 +306,8 @@ int get_watch(struct cmd_ctx *c, const struct get_options *o, const struct cli_t
         w.sources[i] = (struct source){.w = &w, .target = &targets->items[i]};
         r = start_source(&w, &w.sources[i], targets->several_kinds, err);
     }
-    while (r == 0 && !w.err)
-        loop_turn(cmd_loop(c), true);
+    if (r == 0 && !loop_wait(cmd_loop(c), &w.over))
+        r = err_set(err, ERR_CANCELLED, "the watch was given up");
     for (size_t i = 0; i < targets->len; i++) {
         struct source *s = &w.sources[i];
         kube_watch_free(s->watch);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/fleet.h"
 #include "data/yaml.h"
 #include "kube/discovery.h"
 
@@ -181,12 +182,53 @@ static int load_path(struct cmd_ctx *c, struct manifests *m, const char *path, b
     return r;
 }
 
-void manifests_load(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *ret)
+static void load_all(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *ret)
 {
     for (; files && *files; files++) {
         struct err *e = NULL;
         if (load_path(c, ret, *files, recursive, &e) < 0)
             cmd_report(c, &e);
+    }
+}
+
+/* What the files hold, for all contexts: standard input can be read once only. */
+struct shared {
+    struct manifests set;
+    bool failed;
+};
+
+static void free_shared(void *p)
+{
+    struct shared *s = p;
+
+    manifests_release(&s->set);
+    free(s);
+}
+
+void manifests_load(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *ret)
+{
+    void **place = fleet_shared(c, files, free_shared);
+
+    if (!place) {
+        load_all(c, files, recursive, ret);
+        return;
+    }
+    if (!*place) {
+        struct shared *s = xcalloc(1, sizeof(*s));
+        /* What is wrong with a file has nothing to do with the context. */
+        struct fleet_member *member = TAKE_PTR(c->member);
+        load_all(c, files, recursive, &s->set);
+        c->member = member;
+        s->failed = c->failed;
+        *place = s;
+    }
+    const struct shared *s = *place;
+    c->failed = c->failed || s->failed;
+    for (size_t i = 0; i < s->set.len; i++) {
+        const struct manifest *m = &s->set.items[i];
+        ret->items = xreallocarray(ret->items, ret->len + 1, sizeof(*ret->items));
+        ret->items[ret->len++] = (struct manifest){
+            .object = cJSON_Duplicate(m->object, true), .source = xstrdup(m->source), .line = m->line};
     }
 }
 

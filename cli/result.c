@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/fleet.h"
 #include "cli/target.h"
 
 const char *const cli_dry_run_choices[] = {"none", "client", "server", NULL};
@@ -45,6 +46,13 @@ void cli_results_finish(struct cli_results *results)
 
     if (!results->items)
         return;
+    struct cmd_ctx *c = cmd_current();
+    if (fleet_is(c)) {
+        json_each (item, results->items)
+            print_drop_managed_fields(item);
+        fleet_collect(c, results->format, TAKE_PTR(results->items));
+        return;
+    }
     if (cJSON_GetArraySize(results->items) == 1) {
         object = cJSON_DetachItemViaPointer(results->items, results->items->child);
         cJSON_Delete(results->items);

@@ -203,5 +203,6 @@ const struct cmd_entry cmd_rollout_status = {
     .options_size = sizeof(struct status_options),
     .max_args = -1,
     .args = CMD_ARGS_OBJECTS,
+    .flags = CMD_FLEET,
     .run = run_status,
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <uv.h>
 
+#include "base/fiber.h"
 #include "base/loop_uv.h"
 #include "base/mem.h"
 
@@ -311,11 +312,24 @@ void loop_stop(struct loop *l)
 
 bool loop_turn(struct loop *l, bool wait)
 {
+    if (fiber_current()) {
+        fiber_yield();
+        return true;
+    }
     if (l->stopped) {
         l->stopped = false;
         arm_wake(l);
     }
     return uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+}
+
+bool loop_wait(struct loop *l, const bool *flag)
+{
+    if (fiber_current())
+        return fiber_wait(flag);
+    while (!*flag)
+        loop_turn(l, true);
+    return true;
 }
 
 /* Descriptors */

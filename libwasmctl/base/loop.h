@@ -28,8 +28,12 @@ DEFINE_CLEANUP(struct loop *, loop_free)
  * callback. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
-/* One turn; waits for an event when `wait`. Returns whether anything is left to wait for. */
+/* One turn; waits for an event when `wait`. Returns whether anything is left to wait for. Inside a fiber
+ * (base/fiber.h) it gives way instead and returns once the loop has turned. */
 bool loop_turn(struct loop *l, bool wait);
+/* Turns until *flag is true: for code that waits for an answer. Inside a fiber only this fiber waits, and
+ * false is returned when it was cancelled before the flag was set; what was begun is then to be given up. */
+bool loop_wait(struct loop *l, const bool *flag);
 /* Monotonic milliseconds; follows the fake clock when one is set. */
 int64_t loop_now_ms(const struct loop *l);
 

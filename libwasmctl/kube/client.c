@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fiber.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -605,10 +606,11 @@ static int wait_for(struct kube_client *c, const struct kube_call *call, struct 
 
     mine.done = on_waited;
     mine.arg = w;
-    kube_do(c, &mine);
-    while (!w->done)
-        loop_turn(c->loop, true);
-    return err_move(err, w->err);
+    struct kube_req *request = fiber_cancelled() ? NULL : kube_do(c, &mine);
+    if (request && loop_wait(c->loop, &w->done))
+        return err_move(err, w->err);
+    kube_req_cancel(request);
+    return err_set(err, ERR_CANCELLED, "%s %s was given up", call->method, call->path);
 }
 
 int kube_call_wait(struct kube_client *c, const struct kube_call *call, char **ret_body, struct err **err)

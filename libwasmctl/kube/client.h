@@ -96,7 +96,8 @@ struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call);
 void kube_req_cancel(struct kube_req *r); /* NULL is fine */
 
 /* For command-line programs: runs the loop until the answer is there. *ret_body (may be NULL) is owned by the
- * caller. Must not be called from a callback. */
+ * caller. Must not be called from a callback. Inside a fiber only the fiber waits; ERR_CANCELLED when that
+ * was cancelled. */
 int kube_call_wait(struct kube_client *c, const struct kube_call *call, char **ret_body, struct err **err);
 /* The same, with the body parsed; ERR_PROTOCOL if it is no JSON. */
 int kube_json_wait(struct kube_client *c, const struct kube_call *call, cJSON **ret, struct err **err);

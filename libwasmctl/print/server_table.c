@@ -22,6 +22,8 @@ struct print_server_table *print_server_table_new(const struct print_server_tabl
 
     t->options = *options;
     t->table = print_table_new();
+    if (options->records)
+        print_table_as_records(t->table);
     return t;
 }
 
@@ -65,7 +67,7 @@ static void add_header(struct print_server_table *t)
     }
     if (o->show_labels)
         print_table_cell(t->table, "LABELS");
-    print_table_end_row(t->table);
+    print_table_end_header(t->table);
 }
 
 static int by_text(const void *a, const void *b)

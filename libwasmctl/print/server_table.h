@@ -11,6 +11,7 @@ struct print_server_table_options {
     bool wide; /* also columns with a priority */
     bool no_headers;
     bool namespaces;            /* NAMESPACE column first */
+    bool records;               /* print_table_as_records() */
     bool events;                /* EVENT column before everything (watch) */
     bool show_labels;           /* LABELS column last */
     char *const *label_columns; /* NULL-ended, may be NULL; borrowed */

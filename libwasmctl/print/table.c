@@ -10,6 +10,7 @@
 struct row {
     char **cells;
     size_t len, cap;
+    bool header;
 };
 
 struct print_table {
@@ -17,6 +18,7 @@ struct print_table {
     struct row current;
     size_t *widths; /* padding included */
     size_t nwidths;
+    bool records;
 };
 
 struct print_table *print_table_new(void)
@@ -88,6 +90,12 @@ void print_table_end_row(struct print_table *t)
     t->current = (struct row){0};
 }
 
+void print_table_end_header(struct print_table *t)
+{
+    t->current.header = true;
+    print_table_end_row(t);
+}
+
 void print_table_row(struct print_table *t, const char *first, ...)
 {
     va_list ap;
@@ -115,8 +123,32 @@ static void widen(struct print_table *t, size_t column, size_t width)
         t->widths[column] = width;
 }
 
+void print_table_as_records(struct print_table *t)
+{
+    t->records = true;
+}
+
+static void add_records(const struct print_table *t, struct buf *out)
+{
+    for (size_t i = 0; i < t->rows.len; i++) {
+        const struct row *r = &t->rows.items[i];
+        buf_addc(out, r->header ? PRINT_RECORD_HEADER : PRINT_RECORD_ROW);
+        for (size_t c = 0; c < r->len; c++) {
+            if (c)
+                buf_addc(out, PRINT_RECORD_SEPARATOR);
+            buf_adds(out, r->cells[c]);
+        }
+        buf_addc(out, '\n');
+    }
+}
+
 void print_table_flush(struct print_table *t, struct buf *out, size_t indent)
 {
+    if (t->records) {
+        add_records(t, out);
+        drop_rows(t);
+        return;
+    }
     /* The last cell of a line ends it: only cells with a right neighbour count for the width. */
     for (size_t i = 0; i < t->rows.len; i++)
         for (size_t c = 0; c + 1 < t->rows.items[i].len; c++)
@@ -137,4 +169,51 @@ void print_table_flush(struct print_table *t, struct buf *out, size_t indent)
 void print_table_reset(struct print_table *t)
 {
     t->nwidths = 0;
+}
+
+/* Records of other tables */
+
+/* Copies the next cell into *cell and passes it; false when it is the last one of its record. */
+static bool next_cell(const char **at, const char *end, struct buf *cell)
+{
+    const char *from = *at, *to = from;
+
+    while (to < end && *to != PRINT_RECORD_SEPARATOR && *to != '\n')
+        to++;
+    buf_truncate(cell, 0);
+    buf_add(cell, from, (size_t)(to - from));
+    *at = to < end ? to + 1 : end;
+    return to < end && *to == PRINT_RECORD_SEPARATOR;
+}
+
+void print_table_measure(struct print_table *t, const char *first, const char *records, size_t len)
+{
+    const char *at = records, *end = records + len;
+    _cleanup_buf_ struct buf cell = BUF_INIT;
+
+    widen(t, 0, str_width(first) + PRINT_PADDING);
+    while (at < end) {
+        at++;
+        for (size_t c = 1; next_cell(&at, end, &cell); c++)
+            widen(t, c, str_width(buf_str(&cell)) + PRINT_PADDING);
+    }
+}
+
+void print_table_lines(struct print_table *t, struct buf *out, const char *first, const char *records,
+                       size_t len)
+{
+    const char *at = records, *end = records + len;
+    _cleanup_buf_ struct buf cell = BUF_INIT;
+
+    while (at < end) {
+        at++;
+        buf_adds(out, first);
+        buf_fill(out, ' ', t->widths[0] - str_width(first));
+        for (size_t c = 1; next_cell(&at, end, &cell); c++) {
+            buf_adds(out, buf_str(&cell));
+            buf_fill(out, ' ', t->widths[c] - str_width(buf_str(&cell)));
+        }
+        buf_adds(out, buf_str(&cell));
+        buf_addc(out, '\n');
+    }
 }

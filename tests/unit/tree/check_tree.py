@@ -31,6 +31,7 @@ FILES = {
     "libwasmctl/lattice/bus_link.h": {"nats/nats.h", "nats.h"},
     "libwasmctl/lattice/bus_loop.c": {"nats/nats.h", "nats.h"},
     "cli/cmd_dev.c": {"dev/dev.h"},
+    "cli/contexts.c": {"pcre2.h"},
     "cli/cmd_dash.c": {"tui/tui.h"},
 }
 # headers of libraries; everything else in <> is libc
