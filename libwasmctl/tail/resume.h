@@ -1,0 +1,48 @@
+/*
+ * Reading on where a stream of log lines broke off, without losing or repeating a line.
+ *
+ * The log API can only be asked for lines since a whole second (sinceTime), so what was seen of that second
+ * comes again. Remembered is every line from tail_resume_since() on, by its time and a hash; when the stream
+ * is opened again, lines that are remembered are dropped, whatever their order, and also when the stream
+ * breaks again in the middle of that. When the last line seen does not come again, the log was rotated
+ * meanwhile: what lies between is a gap.
+ *
+ * Lines of one container may be out of order by at most TAIL_RESUME_SLACK_NS (standard output and standard
+ * error are written by two hands).
+ */
+#ifndef WASMCTL_TAIL_RESUME_H
+#define WASMCTL_TAIL_RESUME_H
+
+#include <stdbool.h>
+#include "tail/line.h"
+
+#define TAIL_RESUME_SLACK_NS INT64_C(100000000)
+enum { TAIL_RESUME_MOST = 1 << 16 }; /* lines remembered; at higher rates the oldest are forgotten */
+
+struct tail_seen;
+
+struct tail_resume {
+    struct tail_seen *seen; /* in the order they came */
+    size_t len, cap, start; /* start: forgotten ones in front */
+    size_t at;              /* replay: where the next one is looked for */
+    size_t unmatched;       /* replay: remembered lines that did not come again yet */
+    int64_t latest_ns;
+    bool replay;
+};
+
+enum tail_resume_verdict {
+    TAIL_RESUME_NEW,
+    TAIL_RESUME_SEEN,
+    TAIL_RESUME_AFTER_GAP, /* new, and lines between the last one seen and this one are gone */
+};
+
+/* Zero-initialise. */
+void tail_resume_release(struct tail_resume *r);
+/* What to do with a line. *ret_gap_ns (TAIL_RESUME_AFTER_GAP): the time between the two. */
+enum tail_resume_verdict tail_resume_line(struct tail_resume *r, const struct tail_line *line,
+                                          int64_t *ret_gap_ns);
+/* The stream is about to be opened again. Returns the time to ask for (a whole second), or 0 when no line was
+ * seen yet. */
+int64_t tail_resume_again(struct tail_resume *r);
+
+#endif
