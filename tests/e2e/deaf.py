@@ -192,9 +192,9 @@ def deaf_hosts_are_healed():
         lost = [l for l in client.lost if not l.startswith("no port")]
         print(f"{client.sent} requests, {len(lost)} lost, {len(refused)} after the addresses had changed")
         expect(len(lost) <= 6, f"{len(lost)} of {client.sent} requests were lost: {lost[:10]}")
-        events = ctl("events", "-A")
         for word in ("Deaf", "Restarting", "Restarted"):
-            expect(events.count(word) >= 3, f"too few Events {word}:\n{events}")
+            wait_for(f"an Event {word} of each host",
+                     lambda w=word: (events := ctl("events", "-A")).count(w) >= 3 or expect(False, events))
         for kind, name in (("wasmactor", "leafy"), ("wasmprovider", "leafy-x"), ("wasmprovider", "leafy-y"),
                            ("lattice", "leafy")):
             delete(kind, name)

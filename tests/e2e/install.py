@@ -148,10 +148,8 @@ def operator_runs_from_its_image():
             c.ctl("wait", "--for=condition=Ready", "wasmactor/podded", "--timeout=60s", timeout=70)
             leases = c.get("leases", "-n", "wasm-system")["items"]
             expect(len(leases) == 1 and leases[0]["spec"]["holderIdentity"], "no Lease is held")
-            revisions = c.get("controllerrevisions")["items"]
-            expect(len(revisions) == 1, "the rights do not suffice for ControllerRevisions")
-            events = c.ctl("events", "-n", "default")
-            expect("Running" in events, f"the rights do not suffice for Events:\n{events}")
+            wait_for("the rights suffice for ControllerRevisions", lambda: len(c.get("controllerrevisions")["items"]) == 1)
+            wait_for("the rights suffice for Events", lambda: "Running" in c.ctl("events", "-n", "default"))
             c.ctl("delete", "wasmactor", "podded", "--timeout=30s")
         finally:
             process.terminate()
