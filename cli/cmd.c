@@ -22,6 +22,8 @@ const struct cmd_opt cmd_global_opts[] = {
     {"as", 0, OPT_STRING, G(as), "USER", NULL, "Act as this user (impersonation)"},
     {"as-group", 0, OPT_LIST, G(as_groups), "GROUP", NULL, "Act as a member of this group; repeatable"},
     {"as-uid", 0, OPT_STRING, G(as_uid), "UID", NULL, "Act with this user id"},
+    {"cache-dir", 0, OPT_STRING, G(cache_dir), "DIR", NULL,
+     "Where is kept what servers say about themselves; else $KUBECACHEDIR, else ~/.kube/cache"},
     {"certificate-authority", 0, OPT_STRING, G(certificate_authority), "FILE", NULL,
      "Certificate file of the authority that signed the server's certificate"},
     {"client-certificate", 0, OPT_STRING, G(client_certificate), "FILE", NULL, "Client certificate file"},
@@ -134,14 +136,28 @@ static void note_answer(void *arg, const char *method _unused_, int status, int6
     fleet_heard(c->member, status);
 }
 
+/* NULL when nothing is to be kept. */
+static char *cache_dir(const struct cmd_ctx *c)
+{
+    const char *variable = getenv("KUBECACHEDIR"), *home = getenv("HOME");
+
+    if (!str_empty(c->globals.cache_dir))
+        return xstrdup(c->globals.cache_dir);
+    if (!str_empty(variable))
+        return xstrdup(variable);
+    return str_empty(home) ? NULL : xasprintf("%s/.kube/cache", home);
+}
+
 int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err)
 {
     if (!c->client) {
         int64_t ms = c->globals.request_timeout_ns / 1000000;
+        _cleanup_free_ char *cache = cache_dir(c);
         struct kube_client_options options = {
             .timeout_ms =
                 cmd_given(c, "request-timeout") ? (c->globals.request_timeout_ns ? (ms ? ms : 1) : -1) : 0,
             .verbosity = (int)c->globals.verbosity,
+            .cache_dir = cache,
             .trace = c->globals.verbosity ? print_trace : NULL,
             .trace_arg = c,
             .warning = print_warning,

@@ -125,7 +125,7 @@ struct cmd_entry {
 struct cmd_globals {
     const char *kubeconfig, *context, *cluster, *user, *namespace;
     const char *server, *token, *certificate_authority, *client_certificate, *client_key, *tls_server_name;
-    const char *as, *as_uid;
+    const char *as, *as_uid, *cache_dir;
     char **as_groups;
     bool insecure;
     int64_t request_timeout_ns; /* 0 = none given */

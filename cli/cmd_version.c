@@ -1,6 +1,13 @@
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/cmd.h"
 #include "print/object.h"
+
+/* The release of Kubernetes whose kubectl this program is measured against; servers one minor version away
+ * are supported as kubectl supports them, older and newer ones as far as they go. */
+enum { KUBERNETES_MAJOR = 1, KUBERNETES_MINOR = 37, SKEW_MOST = 1 };
 
 struct version_options {
     const char *output;
@@ -24,6 +31,40 @@ static const struct cmd_opt version_opts[] = {
 #define PLATFORM "linux"
 #endif
 
+/* "v1.37.2-rc.1+x" -> 1, 37. */
+static bool parse_version(const char *text, int64_t *ret_major, int64_t *ret_minor)
+{
+    _cleanup_strv_ char **parts = strv_split(*text == 'v' ? text + 1 : text, '.', true);
+
+    return strv_len(parts) >= 3 && str_to_i64(parts[0], 0, 1000000, ret_major) &&
+           str_to_i64(parts[1], 0, 1000000, ret_minor);
+}
+
+static void warn_of_skew(const cJSON *server)
+{
+    int64_t major, minor;
+
+    if (!parse_version(json_str_or(server, "gitVersion", ""), &major, &minor))
+        return;
+    if (major == KUBERNETES_MAJOR && llabs(minor - KUBERNETES_MINOR) <= SKEW_MOST)
+        return;
+    cmd_note("Warning: version difference between client (%d.%d) and server (%lld.%lld) exceeds the supported "
+             "minor version skew of +/-%d",
+             KUBERNETES_MAJOR, KUBERNETES_MINOR, (long long)major, (long long)minor, SKEW_MOST);
+}
+
+static cJSON *client_version(void)
+{
+    _cleanup_strv_ char **parts = strv_split(WASMCTL_VERSION, '.', true);
+    size_t n = strv_len(parts);
+    cJSON *o = json_object("major", n > 0 ? parts[0] : "", "minor", n > 1 ? parts[1] : "", "gitVersion",
+                           "v" WASMCTL_VERSION, "compiler", __VERSION__, "platform", PLATFORM, NULL);
+    _cleanup_free_ char *kubernetes = xasprintf("v%d.%d", KUBERNETES_MAJOR, KUBERNETES_MINOR);
+
+    json_put_str(o, "kubernetesVersion", kubernetes);
+    return o;
+}
+
 static int run_version(struct cmd_ctx *c, struct err **err)
 {
     const struct version_options *o = c->options;
@@ -32,9 +73,9 @@ static int run_version(struct cmd_ctx *c, struct err **err)
     enum print_format format = PRINT_TABLE;
     int r = 0;
 
-    if (o->output && !streq(o->output, "json") && !streq(o->output, "yaml"))
+    if (!str_empty(o->output) && !streq(o->output, "json") && !streq(o->output, "yaml"))
         return err_set(err, ERR_INVALID, "--output must be 'yaml' or 'json'");
-    if (o->output)
+    if (!str_empty(o->output))
         format = streq(o->output, "json") ? PRINT_JSON : PRINT_YAML;
     if (format == PRINT_TABLE) {
         cmd_out("Client Version: v%s\n", WASMCTL_VERSION);
@@ -50,16 +91,16 @@ static int run_version(struct cmd_ctx *c, struct err **err)
     if (format == PRINT_TABLE) {
         if (server)
             cmd_out("Server Version: %s\n", json_str_or(server, "gitVersion", "unknown"));
-        return r;
+    } else {
+        all = cJSON_CreateObject();
+        json_put(all, "clientVersion", client_version());
+        if (server)
+            json_put(all, "serverVersion", cJSON_Duplicate(server, true));
+        print_object(&out, format, all);
+        cmd_out_buf(&out);
     }
-    all = cJSON_CreateObject();
-    json_put(
-        all, "clientVersion",
-        json_object("gitVersion", "v" WASMCTL_VERSION, "compiler", __VERSION__, "platform", PLATFORM, NULL));
     if (server)
-        json_put(all, "serverVersion", cJSON_Duplicate(server, true));
-    print_object(&out, format, all);
-    cmd_out_buf(&out);
+        warn_of_skew(server);
     return r;
 }
 

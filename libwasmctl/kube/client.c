@@ -406,6 +406,8 @@ int kube_client_new(struct loop *l, const struct kube_config *config,
         c->options.max_body = KUBE_MAX_BODY;
     c->user_agent = xstrdup(c->options.user_agent ? c->options.user_agent : "wasmctl/" WASMCTL_VERSION);
     c->options.user_agent = c->user_agent;
+    c->cache_dir = xstrdup_null(c->options.cache_dir);
+    c->options.cache_dir = c->cache_dir;
     c->ready_tail = &c->ready;
     c->warned = map_new(NULL);
     set_base(c);
@@ -444,6 +446,7 @@ void kube_client_free(struct kube_client *c)
     map_free(c->warned);
     kube_config_free(c->config);
     free(c->user_agent);
+    free(c->cache_dir);
     free(c->base);
     free(c->host_port);
     free(c);
@@ -539,6 +542,7 @@ struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call)
     }
     r->content_type = xstrdup(call->content_type ? call->content_type : "application/json");
     r->accept = xstrdup(call->accept ? call->accept : "application/json");
+    r->if_none_match = xstrdup_null(call->if_none_match);
     r->timeout_ms = call->timeout_ms ? call->timeout_ms : call->chunk ? -1 : c->options.timeout_ms;
     r->silence_ms = call->silence_ms;
     r->started_ms = loop_now_ms(c->loop);
@@ -583,7 +587,8 @@ void kube_req_cancel(struct kube_req *r)
 
 struct waiting {
     bool done;
-    char *body;
+    int status;
+    char *body, *etag;
     size_t len;
     struct err *err;
 };
@@ -594,10 +599,18 @@ static void on_waited(void *arg, const struct kube_response *response, const str
 
     w->done = true;
     w->err = err_copy(err);
+    w->status = response->status;
+    w->etag = xstrdup(response->etag);
     w->len = response->len;
     w->body = xmalloc(response->len + 1);
     memcpy(w->body, response->body, response->len);
     w->body[response->len] = '\0';
+}
+
+static void waiting_release(struct waiting *w)
+{
+    free(w->body);
+    free(w->etag);
 }
 
 static int wait_for(struct kube_client *c, const struct kube_call *call, struct waiting *w, struct err **err)
@@ -620,8 +633,28 @@ int kube_call_wait(struct kube_client *c, const struct kube_call *call, char **r
 
     if (r == 0 && ret_body)
         *ret_body = TAKE_PTR(w.body);
-    free(w.body);
+    waiting_release(&w);
     return r;
+}
+
+int kube_answer_wait(struct kube_client *c, const struct kube_call *call, struct kube_answer *ret,
+                     struct err **err)
+{
+    struct waiting w = {0};
+    int r = wait_for(c, call, &w, err);
+
+    if (r == 0)
+        *ret = (struct kube_answer){
+            .status = w.status, .body = TAKE_PTR(w.body), .len = w.len, .etag = TAKE_PTR(w.etag)};
+    waiting_release(&w);
+    return r;
+}
+
+void kube_answer_release(struct kube_answer *a)
+{
+    free(a->body);
+    free(a->etag);
+    *a = (struct kube_answer){0};
 }
 
 int kube_json_wait(struct kube_client *c, const struct kube_call *call, cJSON **ret, struct err **err)
@@ -638,6 +671,6 @@ int kube_json_wait(struct kube_client *c, const struct kube_call *call, cJSON **
             r = ERR_PROTOCOL;
         }
     }
-    free(w.body);
+    waiting_release(&w);
     return r;
 }

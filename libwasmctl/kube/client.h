@@ -33,6 +33,7 @@ struct kube_client_options {
     int64_t connect_timeout_ms; /* 0 = 10 s */
     size_t max_body;            /* larger answers are refused; 0 = KUBE_MAX_BODY */
     const char *user_agent;     /* NULL = "wasmctl/<version>" */
+    const char *cache_dir; /* what servers say about themselves is kept below it; NULL = nowhere */
     int verbosity; /* kubectl's -v: 6 request lines, 7 headers, 8 bodies (cut), 9 all; to trace; secrets
                       redacted */
     void (*trace)(void *arg, const char *line);
@@ -63,6 +64,7 @@ struct kube_response {
     const char *body; /* NUL-terminated; borrowed for the callback; empty for streams */
     size_t len;
     const char *content_type; /* "" if none */
+    const char *etag;         /* "" if none */
 };
 
 /* err is NULL for a 2xx status (3xx are not followed and are errors). For others it says what the server
@@ -83,6 +85,7 @@ struct kube_call {
     size_t body_len;          /* 0 = strlen(body) */
     const char *content_type; /* NULL = application/json when there is a body */
     const char *accept;       /* NULL = application/json */
+    const char *if_none_match; /* an ETag: 304 (nothing has changed) is then no error; NULL = always anew */
     int64_t timeout_ms;       /* 0 = the client's; < 0 = none */
     bool urgent;              /* goes past all that wait: for what must not be late, as a lease */
     int64_t silence_ms;       /* streams: fail with ERR_TIMEOUT when nothing arrives for so long; 0 = never */
@@ -99,6 +102,17 @@ void kube_req_cancel(struct kube_req *r); /* NULL is fine */
  * caller. Must not be called from a callback. Inside a fiber only the fiber waits; ERR_CANCELLED when that
  * was cancelled. */
 int kube_call_wait(struct kube_client *c, const struct kube_call *call, char **ret_body, struct err **err);
+/* The same with all that came. Unchanged (if_none_match): status 304, body "". */
+struct kube_answer {
+    int status;
+    char *body; /* NUL-terminated */
+    size_t len;
+    char *etag; /* "" if none */
+};
+int kube_answer_wait(struct kube_client *c, const struct kube_call *call, struct kube_answer *ret,
+                     struct err **err);
+void kube_answer_release(struct kube_answer *a);
+#define _cleanup_answer_ _cleanup_(kube_answer_release)
 /* The same, with the body parsed; ERR_PROTOCOL if it is no JSON. */
 int kube_json_wait(struct kube_client *c, const struct kube_call *call, cJSON **ret, struct err **err);
 

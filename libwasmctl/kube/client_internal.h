@@ -47,7 +47,7 @@ struct kube_client {
     struct loop *loop;
     struct kube_config *config;
     struct kube_client_options options;
-    char *user_agent;
+    char *user_agent, *cache_dir;
     char *base;      /* URL up to the path; its host is tls-server-name when that is set */
     char *host_port; /* for messages */
     struct curl_slist *connect_to;
@@ -81,7 +81,7 @@ struct kube_req {
     bool is_queued, its_turn, urgent;
     bool is_ready;
 
-    char *method, *path, *query, *body, *content_type, *accept;
+    char *method, *path, *query, *body, *content_type, *accept, *if_none_match;
     size_t body_len;
     int64_t timeout_ms, silence_ms, started_ms;
     kube_chunk_fn chunk;
@@ -96,7 +96,7 @@ struct kube_req {
     char error[CURL_ERROR_SIZE];
     struct buf inbox; /* of a stream: arrived, not yet given out */
     struct buf answer;
-    char *answer_type;
+    char *answer_type, *etag;
     char **warnings;
     long retry_after_ms;
     int status;

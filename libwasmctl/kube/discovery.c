@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kube/client_internal.h"
+#include "kube/discovery_cache.h"
+#include "kube/discovery_old.h"
 
 /* Aggregated discovery; a server that does not know it answers with the old form, which is then read group by
  * group. */
@@ -15,41 +17,54 @@
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"                                  \
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
 
-/* In the server's order: groups by priority, in each group the preferred version first. */
+#define AGGREGATED_KIND "APIGroupDiscoveryList"
+#define KEPT_MOST_NS    (INT64_C(6) * 3600 * 1000 * 1000 * 1000)
+
 struct found {
-    struct kube_resource **items;
-    size_t len, cap;
+    struct kube_apis apis;
+    size_t cap;
+    bool asked; /* the server said so itself, in this process */
+    struct found *older; /* what was given out of it is in use */
 };
 
 /* What is kept in client->discovered: everything under "", one apiVersion under its name. */
 #define EVERYTHING ""
 
-static void free_found(void *p)
+static struct found *found_new(void)
 {
-    struct found *f = p;
+    struct found *f = xcalloc(1, sizeof(*f));
 
-    if (!f)
-        return;
-    for (size_t i = 0; i < f->len; i++)
-        kube_resource_free(f->items[i]);
-    free(f->items);
-    free(f);
+    f->apis.versions = strv_new();
+    f->apis.stale = strv_new();
+    return f;
 }
+
+static void found_free(void *p)
+{
+    for (struct found *f = p, *older; f; f = older) {
+        older = f->older;
+        for (size_t i = 0; i < f->apis.len; i++)
+            kube_resource_free(f->apis.items[i]);
+        free(f->apis.items);
+        strv_free(f->apis.versions);
+        strv_free(f->apis.stale);
+        free(f);
+    }
+}
+DEFINE_CLEANUP(struct found *, found_free)
+#define _cleanup_found_ _cleanup_(found_freep)
 
 static struct found *kept(struct kube_client *c, const char *key)
 {
     if (!c->discovered)
-        c->discovered = map_new(free_found);
+        c->discovered = map_new(found_free);
     return map_get(c->discovered, key);
 }
 
-static void add(struct found *f, struct kube_resource *r)
+static void keep(struct kube_client *c, const char *key, struct found *f)
 {
-    if (f->len == f->cap) {
-        f->cap = f->cap ? f->cap * 2 : 64;
-        f->items = xreallocarray(f->items, f->cap, sizeof(*f->items));
-    }
-    f->items[f->len++] = r;
+    f->older = kept(c, key) ? map_take(c->discovered, key) : NULL;
+    map_set(c->discovered, key, f);
 }
 
 static char **strings(const cJSON *list)
@@ -62,133 +77,205 @@ static char **strings(const cJSON *list)
     return v;
 }
 
-static void read_aggregated_version(struct found *f, const char *group, const cJSON *version)
+static void add_resources(struct found *f, const char *group, const char *version, const cJSON *resources)
 {
-    json_each (o, json_get(version, "resources")) {
+    struct kube_apis *a = &f->apis;
+
+    json_each (o, resources) {
         const char *singular = json_str_or(o, "singularResource", ""),
                    *kind = json_str_or(o, "responseKind.kind", ""), *name = json_str_or(o, "resource", "");
         if (!*kind || !*name)
             continue;
-        struct kube_resource *r = xcalloc(1, sizeof(*r));
-        *r = (struct kube_resource){
-            .group = xstrdup(group),
-            .version = xstrdup(json_str_or(version, "version", "")),
-            .resource = xstrdup(name),
-            .kind = xstrdup(kind),
-            .singular = *singular ? xstrdup(singular) : str_lower(kind),
-            .short_names = strings(json_get(o, "shortNames")),
-            .categories = strings(json_get(o, "categories")),
-            .namespaced = streq(json_str_or(o, "scope", ""), "Namespaced"),
-        };
-        add(f, r);
-    }
-}
-
-static void read_aggregated(struct found *f, const cJSON *list)
-{
-    json_each (group, json_get(list, "items")) {
-        json_each (version, json_get(group, "versions"))
-            read_aggregated_version(f, json_str_or(group, "metadata.name", ""), version);
-    }
-}
-
-static void read_resource_list(struct found *f, const cJSON *list, const char *group, const char *version)
-{
-    json_each (o, json_get(list, "resources")) {
-        const char *name = json_str_or(o, "name", ""), *singular = json_str_or(o, "singularName", "");
-        if (!*name || strchr(name, '/'))
-            continue; /* a subresource */
+        if (a->len == f->cap) {
+            f->cap = f->cap ? f->cap * 2 : 64;
+            a->items = xreallocarray(a->items, f->cap, sizeof(*a->items));
+        }
         struct kube_resource *r = xcalloc(1, sizeof(*r));
         *r = (struct kube_resource){
             .group = xstrdup(group),
             .version = xstrdup(version),
             .resource = xstrdup(name),
-            .kind = xstrdup(json_str_or(o, "kind", "")),
-            .singular = *singular ? xstrdup(singular) : str_lower(json_str_or(o, "kind", "")),
+            .kind = xstrdup(kind),
+            .singular = *singular ? xstrdup(singular) : str_lower(kind),
             .short_names = strings(json_get(o, "shortNames")),
             .categories = strings(json_get(o, "categories")),
-            .namespaced = json_bool(o, "namespaced", false),
+            .verbs = strings(json_get(o, "verbs")),
+            .namespaced = streq(json_str_or(o, "scope", ""), "Namespaced"),
         };
-        add(f, r);
+        a->items[a->len++] = r;
     }
 }
 
-static int get(struct kube_client *c, const char *path, cJSON **ret, struct err **err)
+static void add_groups(struct found *f, const cJSON *list)
 {
-    struct kube_call call = {.method = "GET", .path = path, .accept = ACCEPT};
-
-    return kube_json_wait(c, &call, ret, err);
-}
-
-static int read_core(struct kube_client *c, struct found *f, struct err **err)
-{
-    _cleanup_json_ cJSON *o = NULL, *core = NULL;
-    int r = get(c, "/api", &o, err);
-
-    if (r < 0)
-        return r;
-    if (streq(json_str_or(o, "kind", ""), "APIGroupDiscoveryList")) {
-        read_aggregated(f, o);
-        return 0;
-    }
-    if ((r = get(c, "/api/v1", &core, err)) < 0)
-        return r;
-    read_resource_list(f, core, "", "v1");
-    return 0;
-}
-
-/* The old way. A group whose server is away must not hide the others. */
-static void read_group(struct kube_client *c, struct found *f, const cJSON *group)
-{
-    const char *name = json_str_or(group, "name", ""),
-               *preferred = json_str_or(group, "preferredVersion.version", "");
-
-    for (int round = 0; round < 2; round++) {
+    json_each (group, json_get(list, "items")) {
+        const char *name = json_str_or(group, "metadata.name", "");
         json_each (v, json_get(group, "versions")) {
             const char *version = json_str_or(v, "version", "");
-            if (streq(version, preferred) != (round == 0))
+            _cleanup_free_ char *full = *name ? xasprintf("%s/%s", name, version) : xstrdup(version);
+            if (!*version)
                 continue;
-            _cleanup_free_ char *path = xasprintf("/apis/%s/%s", name, version);
-            _cleanup_json_ cJSON *list = NULL;
-            if (get(c, path, &list, NULL) == 0)
-                read_resource_list(f, list, name, version);
+            strv_push(&f->apis.versions, full);
+            if (streq(json_str_or(v, "freshness", ""), "Stale"))
+                strv_push(&f->apis.stale, full);
+            add_resources(f, name, version, json_get(v, "resources"));
         }
     }
 }
 
-static int read_groups(struct kube_client *c, struct found *f, struct err **err)
+/* Half of the answer is of no use here. */
+static void prune(cJSON *list)
 {
-    _cleanup_json_ cJSON *o = NULL;
-    int r = get(c, "/apis", &o, err);
+    json_each (group, json_get(list, "items")) {
+        json_del(group, "metadata.creationTimestamp");
+        json_each (v, json_get(group, "versions")) {
+            json_each (o, json_get(v, "resources")) {
+                cJSON_DeleteItemFromObjectCaseSensitive(o, "subresources");
+                json_del(o, "responseKind.group");
+                json_del(o, "responseKind.version");
+            }
+        }
+    }
+}
+
+static bool has_stale(const cJSON *list)
+{
+    json_each (group, json_get(list, "items"))
+        json_each (v, json_get(group, "versions"))
+            if (streq(json_str_or(v, "freshness", ""), "Stale"))
+                return true;
+    return false;
+}
+
+static cJSON *parse_aggregated(const char *text, size_t len)
+{
+    cJSON *list = NULL;
+
+    if (json_parse(text, len, "discovery", &list, NULL) < 0)
+        return NULL;
+    if (streq(json_str_or(list, "kind", ""), AGGREGATED_KIND))
+        return list;
+    cJSON_Delete(list);
+    return NULL;
+}
+
+/* One half of it, "/api" or "/apis": asked for, or taken from a file. */
+struct half {
+    const char *path, *file;
+    struct kube_cache_entry entry;
+    cJSON *list; /* of entry, NULL if there is none that can be used */
+};
+
+static void half_release(struct half *h)
+{
+    kube_cache_entry_release(&h->entry);
+    cJSON_Delete(h->list);
+}
+
+static void half_read(struct kube_client *c, struct half *h)
+{
+    if (kube_cache_read(c, h->file, &h->entry))
+        h->list = parse_aggregated(h->entry.body, h->entry.len);
+}
+
+static bool half_is_good(const struct half *h)
+{
+    return h->list && h->entry.age_ns < KEPT_MOST_NS;
+}
+
+static void half_write(struct kube_client *c, const struct half *h, const char *etag)
+{
+    if (has_stale(h->list))
+        return;
+    _cleanup_free_ char *text = json_print(h->list);
+    kube_cache_write(c, h->file, etag, text, strlen(text));
+}
+
+static int half_ask(struct kube_client *c, struct half *h, struct err **err)
+{
+    _cleanup_answer_ struct kube_answer answer = {0};
+    _cleanup_json_ cJSON *list = NULL;
+    struct kube_call call = {
+        .method = "GET",
+        .path = h->path,
+        .accept = ACCEPT,
+        .if_none_match = h->list && *h->entry.tag ? h->entry.tag : NULL,
+    };
+    int r = kube_answer_wait(c, &call, &answer, err);
 
     if (r < 0)
         return r;
-    if (streq(json_str_or(o, "kind", ""), "APIGroupDiscoveryList")) {
-        read_aggregated(f, o);
+    if (answer.status == 304) {
+        kube_cache_touch(c, h->file);
         return 0;
     }
-    json_each (group, json_get(o, "groups"))
-        read_group(c, f, group);
+    _cleanup_free_ char *what = xasprintf("answer to GET %s", h->path);
+    if (json_parse(answer.body, answer.len, what, &list, err) < 0) {
+        if (err && *err)
+            (*err)->code = ERR_PROTOCOL;
+        return ERR_PROTOCOL;
+    }
+    if (!streq(json_str_or(list, "kind", ""), AGGREGATED_KIND)) {
+        cJSON *converted = NULL;
+        r = kube_discovery_old(c, list, &converted, err);
+        if (r < 0)
+            return r;
+        cJSON_Delete(list);
+        list = converted;
+        *answer.etag = '\0';
+    }
+    prune(list);
+    cJSON_Delete(h->list);
+    h->list = TAKE_PTR(list);
+    half_write(c, h, answer.etag);
     return 0;
 }
 
-static int discover(struct kube_client *c, const struct found **ret, struct err **err)
+/* From memory or from files of the last hours; NULL when there is nothing. */
+static const struct found *recall(struct kube_client *c)
 {
     struct found *f = kept(c, EVERYTHING);
+    _cleanup_(half_release) struct half core = {"/api", "api.json"}, groups = {"/apis", "apis.json"};
 
-    if (!f) {
-        f = xcalloc(1, sizeof(*f));
-        int r = read_core(c, f, err);
-        if (r == 0)
-            r = read_groups(c, f, err);
-        if (r < 0) {
-            free_found(f);
-            return r;
-        }
-        map_set(c->discovered, EVERYTHING, f);
-    }
+    if (f)
+        return f;
+    half_read(c, &core);
+    if (!half_is_good(&core))
+        return NULL;
+    half_read(c, &groups);
+    if (!half_is_good(&groups))
+        return NULL;
+    f = found_new();
+    add_groups(f, core.list);
+    add_groups(f, groups.list);
+    keep(c, EVERYTHING, f);
+    return f;
+}
+
+static int ask(struct kube_client *c, const struct found **ret, struct err **err)
+{
+    _cleanup_(half_release) struct half core = {"/api", "api.json"}, groups = {"/apis", "apis.json"};
+
+    half_read(c, &core);
+    half_read(c, &groups);
+    int r = half_ask(c, &core, err);
+    if (r == 0)
+        r = half_ask(c, &groups, err);
+    if (r < 0)
+        return r;
+    struct found *f = found_new();
+    add_groups(f, core.list);
+    add_groups(f, groups.list);
+    f->asked = true;
+    keep(c, EVERYTHING, f);
     *ret = f;
     return 0;
+}
+
+/* There is nothing newer to be had. */
+static bool is_certain(const struct found *f)
+{
+    return f && f->asked;
 }
 
 /* group: NULL, "apps", or "v1.apps". */
@@ -203,24 +290,24 @@ static bool in_group(const struct kube_resource *r, const char *group)
 /* A resource's own name wins over another's short name. */
 static const struct kube_resource *look_up(const struct found *f, const char *name, const char *group)
 {
-    for (size_t i = 0; i < f->len; i++) {
-        const struct kube_resource *r = f->items[i];
+    for (size_t i = 0; i < f->apis.len; i++) {
+        const struct kube_resource *r = f->apis.items[i];
         if ((streq(r->resource, name) || streq(r->singular, name) || strcasecmp(r->kind, name) == 0) &&
             in_group(r, group))
             return r;
     }
-    for (size_t i = 0; i < f->len; i++)
-        if (strv_has(f->items[i]->short_names, name) && in_group(f->items[i], group))
-            return f->items[i];
+    for (size_t i = 0; i < f->apis.len; i++)
+        if (strv_has(f->apis.items[i]->short_names, name) && in_group(f->apis.items[i], group))
+            return f->apis.items[i];
     return NULL;
 }
 
 static const char *suggestion(const struct found *f, const char *word)
 {
-    const char **names = xcalloc(f->len + 1, sizeof(*names));
+    const char **names = xcalloc(f->apis.len + 1, sizeof(*names));
 
-    for (size_t i = 0; i < f->len; i++)
-        names[i] = f->items[i]->resource;
+    for (size_t i = 0; i < f->apis.len; i++)
+        names[i] = f->apis.items[i]->resource;
     const char *best = str_suggest(word, names);
     free(names);
     return best;
@@ -236,14 +323,18 @@ int kube_find_resource(struct kube_client *c, const char *word, const struct kub
         *ret = known;
         return 0;
     }
-    int r = discover(c, &f, err);
-    if (r < 0)
-        return r;
     _cleanup_free_ char *name = str_lower(word);
     char *dot = strchr(name, '.');
     if (dot)
         *dot = '\0';
-    const struct kube_resource *found = look_up(f, name, dot ? dot + 1 : NULL);
+    f = recall(c);
+    const struct kube_resource *found = f ? look_up(f, name, dot ? dot + 1 : NULL) : NULL;
+    if (!found && !is_certain(f)) {
+        int r = ask(c, &f, err);
+        if (r < 0)
+            return r;
+        found = look_up(f, name, dot ? dot + 1 : NULL);
+    }
     if (found) {
         *ret = found;
         return 0;
@@ -275,9 +366,10 @@ static int read_version(struct kube_client *c, const char *api_version, const st
         err_free(e);
         return 0;
     }
-    struct found *f = xcalloc(1, sizeof(*f));
-    read_resource_list(f, list, group, slash ? slash + 1 : api_version);
-    map_set(c->discovered, api_version, f);
+    _cleanup_json_ cJSON *resources = kube_discovery_old_resources(list);
+    struct found *f = found_new();
+    add_resources(f, group, slash ? slash + 1 : api_version, resources);
+    keep(c, api_version, f);
     *ret = f;
     return 0;
 }
@@ -293,6 +385,20 @@ static bool is_api_version(const char *s)
     return *s && *s != '/' && (!slash || (slash[1] && !strchr(slash + 1, '/')));
 }
 
+static const struct kube_resource *look_up_kind(const struct found *f, const char *api_version,
+                                                const char *kind)
+{
+    for (size_t i = 0; i < f->apis.len; i++) {
+        const struct kube_resource *r = f->apis.items[i];
+        if (!streq(r->kind, kind))
+            continue;
+        _cleanup_free_ char *version = kube_api_version(r);
+        if (streq(version, api_version))
+            return r;
+    }
+    return NULL;
+}
+
 int kube_find_kind(struct kube_client *c, const char *api_version, const char *kind,
                    const struct kube_resource **ret, struct err **err)
 {
@@ -303,16 +409,17 @@ int kube_find_kind(struct kube_client *c, const char *api_version, const char *k
         *ret = known;
         return 0;
     }
-    if (is_api_version(api_version)) {
+    f = recall(c);
+    known = f ? look_up_kind(f, api_version, kind) : NULL;
+    if (!known && is_api_version(api_version)) {
         int r = read_version(c, api_version, &f, err);
         if (r < 0)
             return r;
+        known = f ? look_up_kind(f, api_version, kind) : NULL;
     }
-    for (size_t i = 0; f && i < f->len; i++) {
-        if (streq(f->items[i]->kind, kind)) {
-            *ret = f->items[i];
-            return 0;
-        }
+    if (known) {
+        *ret = known;
+        return 0;
     }
     return err_set(err, ERR_NOT_FOUND,
                    "no matches for kind \"%s\" in version \"%s\"; ensure its CustomResourceDefinition is "
@@ -320,30 +427,57 @@ int kube_find_kind(struct kube_client *c, const char *api_version, const char *k
                    kind, api_version);
 }
 
-/* The same resource in a version the server prefers. */
-static bool is_other_version(const struct found *f, size_t i)
+bool kube_apis_is_preferred(const struct kube_apis *a, size_t i)
 {
-    const struct kube_resource *r = f->items[i];
+    const struct kube_resource *r = a->items[i];
 
     for (size_t k = 0; k < i; k++)
-        if (streq(f->items[k]->group, r->group) && streq(f->items[k]->resource, r->resource))
-            return true;
-    return false;
+        if (streq(a->items[k]->group, r->group) && streq(a->items[k]->resource, r->resource))
+            return false;
+    return true;
+}
+
+static size_t add_category(const struct found *f, const char *category, const struct kube_resource **list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < f->apis.len; i++)
+        if (strv_has(f->apis.items[i]->categories, category) && kube_apis_is_preferred(&f->apis, i))
+            list[n++] = f->apis.items[i];
+    return n;
 }
 
 int kube_find_category(struct kube_client *c, const char *category, const struct kube_resource ***ret,
                        struct err **err)
 {
-    const struct found *f = NULL;
-    int r = discover(c, &f, err);
+    _cleanup_free_ char *name = str_lower(category);
+    const struct found *f = recall(c);
 
-    if (r < 0)
-        return r;
-    const struct kube_resource **list = xcalloc(f->len + 1, sizeof(*list));
-    size_t n = 0;
-    for (size_t i = 0; i < f->len; i++)
-        if (strv_has(f->items[i]->categories, category) && !is_other_version(f, i))
-            list[n++] = f->items[i];
-    *ret = list;
+    for (;;) {
+        if (f) {
+            const struct kube_resource **list = xcalloc(f->apis.len + 1, sizeof(*list));
+            /* A word that is a kind is no reason to ask the server about categories. */
+            if (add_category(f, category, list) || is_certain(f) || look_up(f, name, NULL)) {
+                *ret = list;
+                return 0;
+            }
+            free(list);
+        }
+        int r = ask(c, &f, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+int kube_find_apis(struct kube_client *c, bool from_file, const struct kube_apis **ret, struct err **err)
+{
+    const struct found *f = recall(c);
+
+    if (!f || (!from_file && !is_certain(f))) {
+        int r = ask(c, &f, err);
+        if (r < 0)
+            return r;
+    }
+    *ret = &f->apis;
     return 0;
 }

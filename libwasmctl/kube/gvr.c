@@ -175,6 +175,7 @@ struct kube_resource *kube_resource_copy(const struct kube_resource *r)
         .singular = xstrdup(r->singular),
         .short_names = strv_copy(r->short_names),
         .categories = strv_copy(r->categories),
+        .verbs = r->verbs ? strv_copy(r->verbs) : NULL,
         .namespaced = r->namespaced,
     };
     return copy;
@@ -191,5 +192,6 @@ void kube_resource_free(struct kube_resource *r)
     free(r->singular);
     strv_free(r->short_names);
     strv_free(r->categories);
+    strv_free(r->verbs);
     free(r);
 }

@@ -14,6 +14,7 @@ struct kube_resource {
     char *singular;     /* "wasmactor" */
     char **short_names; /* NULL-ended, may be NULL */
     char **categories;  /* NULL-ended, may be NULL */
+    char **verbs;       /* NULL-ended; NULL of what is built in */
     bool namespaced;
 };
 

@@ -103,6 +103,9 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     } else if ((value = header_value(line, len, "Content-Type"))) {
         free(r->answer_type);
         r->answer_type = value;
+    } else if ((value = header_value(line, len, "ETag"))) {
+        free(r->etag);
+        r->etag = value;
     } else if ((value = header_value(line, len, "Warning"))) {
         note_warnings(r, value);
         free(value);
@@ -213,6 +216,8 @@ static int set_headers(struct kube_req *r, struct err **err)
     if (code < 0)
         return code;
     add_header(r, "Accept", r->accept);
+    if (r->if_none_match)
+        add_header(r, "If-None-Match", r->if_none_match);
     add_header(r, "User-Agent", r->client->user_agent);
     if (r->body)
         add_header(r, "Content-Type", r->content_type);
@@ -410,6 +415,8 @@ void kube_req_free(struct kube_req *r)
     err_free(r->failure);
     strv_free(r->warnings);
     free(r->answer_type);
+    free(r->etag);
+    free(r->if_none_match);
     free(r->method);
     free(r->path);
     free(r->query);
@@ -520,7 +527,7 @@ static void make_error(struct kube_req *r, struct err **err)
         err_set(err, ERR_TOO_LARGE, "the answer of %s is larger than this program accepts", r->path);
         return;
     }
-    bool ok = r->status >= 200 && r->status < 300;
+    bool ok = (r->status >= 200 && r->status < 300) || (r->status == 304 && r->if_none_match);
     if (r->result == CURLE_OK && !r->head_done) {
         /* curl is content with half the headers. */
         err_set(err, ERR_UNAVAILABLE, "the answer of %s to %s %s was cut off in its headers",
@@ -550,6 +557,8 @@ static void retry_now(void *arg)
     buf_truncate(&r->answer, 0);
     free(r->answer_type);
     r->answer_type = NULL;
+    free(r->etag);
+    r->etag = NULL;
     r->retry_after_ms = 0;
     kube_req_start(r);
 }
@@ -643,6 +652,7 @@ void kube_req_deliver(struct kube_req *r)
             .body = buf_str(&r->answer),
             .len = r->answer.len,
             .content_type = r->answer_type ? r->answer_type : "",
+            .etag = r->etag ? r->etag : "",
         };
         if (r->done && !r->cancelled)
             r->done(r->arg, &response, err);
