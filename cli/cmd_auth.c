@@ -68,9 +68,10 @@ static bool is_virtual(const char *word)
 
 static int find_resource(struct cmd_ctx *c, struct question *q, char *word, struct err **err)
 {
-    static const char *const verbs[] = {"get",    "list",   "watch",            "create",  "update", "patch",
-                                        "delete", "use",    "deletecollection", "bind",    "attest", "impersonate",
-                                        "*",      "escalate", "approve",        "sign"};
+    static const char *const verbs[] = {"get",     "list",   "watch",  "create",           "update",
+                                        "patch",   "delete", "use",    "deletecollection", "bind",
+                                        "approve", "sign",   "attest", "impersonate",      "escalate",
+                                        "*"};
     const struct can_i_options *o = c->options;
     const struct kube_resource *r = NULL;
     struct kube_client *client;
@@ -103,7 +104,8 @@ static int read_question(struct cmd_ctx *c, struct question *q, struct err **err
     const struct can_i_options *o = c->options;
 
     if (c->argc < 2 || c->argc > 3)
-        return cmd_usage(c, err, "you must specify two arguments: verb resource or verb resource/resourceName");
+        return cmd_usage(c, err,
+                         "you must specify two arguments: verb resource or verb resource/resourceName");
     q->verb = xstrdup(c->argv[0]);
     if (*c->argv[1] == '/') {
         if (!str_empty(o->subresource) || c->argc > 2)
@@ -131,14 +133,16 @@ static int read_question(struct cmd_ctx *c, struct question *q, struct err **err
 static cJSON *make_review(struct cmd_ctx *c, const struct question *q)
 {
     const struct can_i_options *o = c->options;
-    cJSON *review = json_object("apiVersion", "authorization.k8s.io/v1", "kind", "SelfSubjectAccessReview", NULL);
+    cJSON *review =
+        json_object("apiVersion", "authorization.k8s.io/v1", "kind", "SelfSubjectAccessReview", NULL);
 
     if (q->url) {
         json_set(review, "spec.nonResourceAttributes", json_object("verb", q->verb, "path", q->url, NULL));
     } else {
         json_set(review, "spec.resourceAttributes",
-                 json_object("namespace", o->all_namespaces ? NULL : cmd_namespace(c), "verb", q->verb, "group",
-                             q->group, "resource", q->resource, "subresource", q->sub, "name", q->name, NULL));
+                 json_object("namespace", o->all_namespaces ? NULL : cmd_namespace(c), "verb", q->verb,
+                             "group", q->group, "resource", q->resource, "subresource", q->sub, "name",
+                             q->name, NULL));
     }
     return review;
 }
@@ -165,7 +169,8 @@ static int list_rules(struct cmd_ctx *c, struct err **err)
     if (r < 0)
         return r;
     if (json_bool(answer, "status.incomplete", false))
-        cmd_note("Warning: the list may be incomplete: %s", json_str_or(answer, "status.evaluationError", ""));
+        cmd_note("Warning: the list may be incomplete: %s",
+                 json_str_or(answer, "status.evaluationError", ""));
     if (!auth_print_rules(&out, json_get(answer, "status"), !o->no_headers))
         cmd_note("Warning: the list is incomplete: it is longer than %d lines", AUTH_RULES_MOST);
     cmd_out_buf(&out);
@@ -207,8 +212,8 @@ static const struct cmd_entry cmd_auth_can_i = {
     .name = "can-i",
     .brief = "Ask whether an action is allowed",
     .help = "Ask whether an action is allowed: \"yes\" and exit code 0, or \"no\" and exit code 1.\n\n"
-            "VERB is one of the API's (get, list, watch, create, update, patch, delete...). TYPE is a kind; names, "
-            "short names and groups are resolved. With --as it is asked about somebody else.",
+            "VERB is one of the API's (get, list, watch, create, update, patch, delete...). TYPE is a kind; "
+            "names, short names and groups are resolved. With --as it is asked about somebody else.",
     .usage = "VERB (TYPE | TYPE/NAME | TYPE[/SUBRESOURCE] NAME | URL) [options]",
     .examples = "%P auth can-i create wasmactors\n"
                 "# One object, in another namespace\n%P auth can-i delete wasmactor/hello -n prod\n"
@@ -295,7 +300,8 @@ static int ask_who(struct kube_client *client, cJSON **ret, struct err **err)
     if (e->http == 404 || e->http == 403) {
         const char *more = e->http == 403 ? " or you do not have permission to call it" : "";
         err_free(e);
-        return err_set(err, ERR_UNSUPPORTED, "the selfsubjectreviews API is not enabled in the cluster%s", more);
+        return err_set(err, ERR_UNSUPPORTED, "the selfsubjectreviews API is not enabled in the cluster%s",
+                       more);
     }
     return err_move(err, e);
 }

@@ -48,8 +48,8 @@ static void warn_of_skew(const cJSON *server)
         return;
     if (major == KUBERNETES_MAJOR && llabs(minor - KUBERNETES_MINOR) <= SKEW_MOST)
         return;
-    cmd_note("Warning: version difference between client (%d.%d) and server (%lld.%lld) exceeds the supported "
-             "minor version skew of +/-%d",
+    cmd_note("Warning: version difference between client (%d.%d) and server (%lld.%lld) exceeds the "
+             "supported minor version skew of +/-%d",
              KUBERNETES_MAJOR, KUBERNETES_MINOR, (long long)major, (long long)minor, SKEW_MOST);
 }
 

@@ -34,7 +34,8 @@ struct kube_apis {
     char **versions; /* "v1", "apps/v1"; NULL-ended */
     char **stale;    /* versions whose own server did not answer; NULL-ended */
 };
-/* from_file: an answer of the last six hours will do; else the server is asked. *ret belongs to the client. */
+/* from_file: an answer of the last six hours will do; else the server is asked. *ret belongs to the client.
+ */
 int kube_find_apis(struct kube_client *c, bool from_file, const struct kube_apis **ret, struct err **err);
 /* False when items[i] is also there in a version that comes before: the server prefers that. */
 bool kube_apis_is_preferred(const struct kube_apis *a, size_t i);

@@ -2,10 +2,10 @@
  * Files that spare requests: what a server says about itself (discovery, OpenAPI), one folder a server below
  * kube_client_options.cache_dir: wasmctl-discovery/<host>_<port>-<hash of URL, name and authority>/<name>.
  *
- * A file is `wasmctl-cache 1 <hash of all that follows> <server>\n<tag>\n<body>`, mode 0600 in folders of mode
- * 0700, replaced by rename: any number of processes may read and write at once. What is cut off, changed,
- * of another server, another owner's, writable by others or no file at all is as good as absent. Nothing here
- * fails: without a folder, or with a read-only or full disk, the server is asked each time.
+ * A file is `wasmctl-cache 1 <hash of all that follows> <server>\n<tag>\n<body>`, mode 0600 in folders of
+ * mode 0700, replaced by rename: any number of processes may read and write at once. What is cut off,
+ * changed, of another server, another owner's, writable by others or no file at all is as good as absent.
+ * Nothing here fails: without a folder, or with a read-only or full disk, the server is asked each time.
  *
  * Only what every user of the cluster may read belongs here; credentials never come near.
  */
