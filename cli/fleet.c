@@ -204,6 +204,7 @@ void fleet_live(struct cmd_ctx *c)
         return;
     c->member->live = true;
     c->member->retrying = false;
+    err_free(TAKE_PTR(c->member->reason));
     c->member->fleet->any_live = true;
     fleet_out_live(c->member->fleet->out, c->member->index);
     tell_reasons(c->member->fleet);
@@ -218,12 +219,18 @@ bool fleet_keeps_trying(struct cmd_ctx *c, const struct err *e)
         return false;
     bool first = !m->retrying;
     m->retrying = true;
+    if (!m->reason)
+        m->reason = err_copy(e);
     for (size_t i = 0; i < m->fleet->n; i++) {
         const struct fleet_member *other = &m->fleet->members[i];
         hope = hope || (!other->done && !other->retrying);
     }
-    if (!hope && !m->fleet->any_live)
+    if (!hope && !m->fleet->any_live) {
+        for (size_t i = 0; i < m->fleet->n; i++)
+            if (m->fleet->members[i].retrying)
+                fiber_cancel(m->fleet->members[i].fiber);
         return false;
+    }
     if (first) {
         _cleanup_free_ char *text = kube_err_text(e);
         _cleanup_free_ char *line = xasprintf("%s; trying again", text);

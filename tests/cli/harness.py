@@ -90,6 +90,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # what does not fit is asked again by the client after seconds only
 
     def handle_error(self, request, client_address):
         pass  # a client that went away
