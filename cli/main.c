@@ -3,14 +3,17 @@
 extern const struct cmd_entry cmd_api_resources, cmd_api_versions, cmd_auth, cmd_cluster_info,
     cmd_explain;
 extern const struct cmd_entry cmd_apply, cmd_cordon, cmd_create, cmd_delete, cmd_describe, cmd_dev, cmd_drain,
-    cmd_events, cmd_get, cmd_help, cmd_install, cmd_kubeconfig, cmd_options, cmd_rollout, cmd_scale, cmd_uncordon,
+    cmd_events, cmd_get, cmd_help, cmd_install, cmd_options, cmd_rollout, cmd_scale, cmd_uncordon,
     cmd_uninstall, cmd_version, cmd_wait;
+extern const struct cmd_entry cmd_complete, cmd_complete_plain, cmd_completion, cmd_kubeconfig;
 
 static const struct cmd_entry *const table[] = {
     &cmd_get,   &cmd_describe, &cmd_apply,  &cmd_create,   &cmd_delete, &cmd_wait,    &cmd_events,
     &cmd_scale, &cmd_rollout,  &cmd_cordon, &cmd_uncordon, &cmd_drain,  &cmd_install, &cmd_uninstall,
     &cmd_auth,  &cmd_api_resources, &cmd_api_versions, &cmd_cluster_info, &cmd_explain,
-    &cmd_dev,   &cmd_kubeconfig, &cmd_version,  &cmd_help,   &cmd_options,  NULL,
+    &cmd_dev,   &cmd_version,  &cmd_help,   &cmd_options,
+    &cmd_kubeconfig, &cmd_completion, &cmd_complete, &cmd_complete_plain,
+    NULL,
 };
 
 int main(int argc, char **argv)

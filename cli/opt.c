@@ -281,23 +281,38 @@ int opt_parse(const struct opt_group *groups, size_t ngroups, int argc, char **a
     return 0;
 }
 
-bool opt_takes_next(const struct opt_group *groups, size_t ngroups, const char *word)
+/* *ret_rest: what of the word stands behind the option. */
+static const struct cmd_opt *find_word(const struct opt_group *groups, size_t ngroups, const char *word,
+                                       const char **ret_rest)
 {
-    const struct cmd_opt *o;
+    const struct cmd_opt *o = NULL;
     void *base = NULL;
 
     if (str_starts(word, "--")) {
-        if (strchr(word, '='))
-            return false;
-        o = find(groups, ngroups, word + 2, strlen(word + 2), 0, &base);
-        return o && wants_value(o);
+        size_t len = strcspn(word + 2, "=");
+        *ret_rest = word + 2 + len;
+        return find(groups, ngroups, word + 2, len, 0, &base);
     }
     for (const char *p = word + 1; *p; p++) {
         o = find(groups, ngroups, NULL, 0, *p, &base);
-        if (!o || p[1] == '=')
-            return false;
-        if (wants_value(o))
-            return !p[1];
+        *ret_rest = p + 1;
+        if (!o || p[1] == '=' || wants_value(o))
+            break;
     }
-    return false;
+    return o;
+}
+
+const struct cmd_opt *opt_find(const struct opt_group *groups, size_t ngroups, const char *word)
+{
+    const char *rest = "";
+
+    return find_word(groups, ngroups, word, &rest);
+}
+
+bool opt_takes_next(const struct opt_group *groups, size_t ngroups, const char *word)
+{
+    const char *rest = "";
+    const struct cmd_opt *o = find_word(groups, ngroups, word, &rest);
+
+    return o && wants_value(o) && !*rest;
 }

@@ -27,4 +27,8 @@ void opt_release(const struct opt_group *groups, size_t ngroups);
  * not. */
 bool opt_takes_next(const struct opt_group *groups, size_t ngroups, const char *word);
 
+/* The option of a word as typed ("--x", "-x", of combined letters the one that ends it), NULL if there is
+ * none. */
+const struct cmd_opt *opt_find(const struct opt_group *groups, size_t ngroups, const char *word);
+
 #endif
