@@ -136,8 +136,7 @@ static void note_answer(void *arg, const char *method _unused_, int status, int6
     fleet_heard(c->member, status);
 }
 
-/* NULL when nothing is to be kept. */
-static char *cache_dir(const struct cmd_ctx *c)
+char *cmd_cache_dir(const struct cmd_ctx *c)
 {
     const char *variable = getenv("KUBECACHEDIR"), *home = getenv("HOME");
 
@@ -152,7 +151,7 @@ int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err)
 {
     if (!c->client) {
         int64_t ms = c->globals.request_timeout_ns / 1000000;
-        _cleanup_free_ char *cache = cache_dir(c);
+        _cleanup_free_ char *cache = cmd_cache_dir(c);
         struct kube_client_options options = {
             .timeout_ms =
                 cmd_given(c, "request-timeout") ? (c->globals.request_timeout_ns ? (ms ? ms : 1) : -1) : 0,

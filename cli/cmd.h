@@ -159,6 +159,8 @@ struct loop *cmd_loop(struct cmd_ctx *c);
 int cmd_config(struct cmd_ctx *c, const struct kube_config **ret, struct err **err);
 /* The client of the chosen context; the same one for the whole run. Owned by c. */
 int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err);
+/* Where what servers say about themselves is kept; NULL when nothing is to be kept. Caller frees. */
+char *cmd_cache_dir(const struct cmd_ctx *c);
 /* -n, else the context's namespace. Needs cmd_config() or cmd_client() done. */
 const char *cmd_namespace(const struct cmd_ctx *c);
 /* Whether the option was on the command line. */

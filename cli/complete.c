@@ -1,10 +1,10 @@
 #include "cli/complete.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/complete_live.h"
@@ -30,6 +30,7 @@ struct completing {
     const struct cmd_opt *pending; /* takes the last word */
     bool only_args;                /* after "--" */
     char **args;
+    struct map *kinds; /* names that were offered, plain and with their group */
 };
 
 static void offer(struct completing *g, const char *word, const char *description)
@@ -92,15 +93,19 @@ static void offer_entries(struct completing *g, enum kubeconfig_list list)
 static void offer_kind(void *arg, const struct kube_resource *r)
 {
     struct completing *g = arg;
-    _cleanup_free_ char *text = NULL;
-    const struct kube_resource *first = kube_builtin_find(r->resource);
+    _cleanup_free_ char *text = NULL, *full = xasprintf("%s.%s", r->resource, r->group);
+    const char *name = r->resource;
 
-    /* Another group has the plain name already. */
-    if (first && !streq(first->group, r->group))
+    if (map_has(g->kinds, full))
         return;
+    /* Where another group has the plain name already the whole one is needed. */
+    if (map_has(g->kinds, name))
+        name = full;
+    map_set(g->kinds, r->resource, NULL);
+    map_set(g->kinds, full, NULL);
     text =
         r->short_names && *r->short_names ? xasprintf("%s (%s)", r->kind, *r->short_names) : xstrdup(r->kind);
-    offer(g, r->resource, text);
+    offer(g, name, text);
 }
 
 /* The kind whose objects a selector or a name is about: of the first argument. NULL if not known. */
@@ -448,6 +453,7 @@ void complete_words(struct cmd_ctx *c, int nwords, char **words, bool descriptio
         .groups = {{cmd_global_opts, &c->globals}},
         .ngroups = 1,
         .args = strv_new(),
+        .kinds = map_new(NULL),
     };
 
     g.lead = "";
@@ -457,15 +463,23 @@ void complete_words(struct cmd_ctx *c, int nwords, char **words, bool descriptio
         g.directives = 0;
     drop_options(&g);
     strv_free(g.args);
+    map_free(g.kinds);
     buf_addf(out, ":%d\n", g.directives);
 }
 
 /* The command */
 
+static bool own_group; /* of processes: ours and those we started */
+
 static void give_up(int signum _unused_)
 {
     static const char nothing[] = ":4\n";
 
+    /* A credential plugin does not outlive the question. */
+    if (own_group) {
+        signal(SIGTERM, SIG_IGN);
+        kill(0, SIGTERM);
+    }
     if (write(STDOUT_FILENO, nothing, sizeof(nothing) - 1) < 0)
         _exit(1);
     _exit(0);
@@ -479,8 +493,7 @@ int complete_run(struct cmd_ctx *c, bool descriptions)
 
     /* Nobody is at the terminal for a credential plugin to ask. Fails for the leader of a job: then nothing
      * is lost. */
-    if (setsid() < 0)
-        errno = 0;
+    own_group = setsid() >= 0;
     signal(SIGALRM, give_up);
     setitimer(ITIMER_REAL, &limit, NULL);
     complete_words(c, c->argc ? c->argc : 1, c->argc ? c->argv : nothing, descriptions, &out);

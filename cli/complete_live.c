@@ -164,14 +164,30 @@ static void let_rest(struct cmd_ctx *c)
     cache_write(question, &k);
 }
 
+static void let_work(struct cmd_ctx *c)
+{
+    _cleanup_free_ char *question = question_of(c, "server"), *path = cache_path(question);
+
+    unlink(path);
+}
+
 /* Without warnings, traces and the terminal. NULL when the server cannot be asked. */
 static struct kube_client *client(struct cmd_ctx *c)
 {
-    struct kube_client_options options = {
-        .timeout_ms = COMPLETE_WAIT_MS, .connect_timeout_ms = COMPLETE_WAIT_MS, .no_terminal = true};
+    _cleanup_free_ char *cache = cmd_cache_dir(c);
+    struct kube_client_options options = {.timeout_ms = COMPLETE_WAIT_MS,
+                                          .connect_timeout_ms = COMPLETE_WAIT_MS,
+                                          .cache_dir = cache,
+                                          .no_terminal = true};
 
-    if (!c->client && !is_resting(c) &&
-        kube_client_new(cmd_loop(c), c->config, &options, &c->client, NULL) < 0)
+    if (c->client)
+        return c->client;
+    if (is_resting(c))
+        return NULL;
+    /* A credential plugin may outlast all of this: it is not begun again at once. */
+    if (c->config->exec)
+        let_rest(c);
+    if (kube_client_new(cmd_loop(c), c->config, &options, &c->client, NULL) < 0)
         return NULL;
     return c->client;
 }
@@ -225,6 +241,8 @@ static bool ask(struct cmd_ctx *c, const struct kube_resource *r, const char *na
             let_rest(c);
         return false;
     }
+    if (c->config->exec)
+        let_work(c);
     take_items(list, l);
     return true;
 }
@@ -274,11 +292,28 @@ const struct kube_resource *complete_live_resource(struct cmd_ctx *c, const char
     return r;
 }
 
-void complete_live_kinds(struct cmd_ctx *c _unused_, void (*fn)(void *arg, const struct kube_resource *r),
-                         void *arg)
+static bool can_be_listed(const struct kube_resource *r)
 {
+    return !r->verbs || strv_has(r->verbs, "list");
+}
+
+void complete_live_kinds(struct cmd_ctx *c, void (*fn)(void *arg, const struct kube_resource *r), void *arg)
+{
+    struct kube_client *k = have_config(c) ? client(c) : NULL;
+    const struct kube_apis *apis = NULL;
     const struct kube_resource *r;
+    _cleanup_err_ struct err *e = NULL;
 
     for (size_t i = 0; (r = kube_builtin(i)); i++)
         fn(arg, r);
+    if (!k)
+        return;
+    if (kube_find_apis(k, true, &apis, &e) < 0) {
+        if (is_away(e))
+            let_rest(c);
+        return;
+    }
+    for (size_t i = 0; i < apis->len; i++)
+        if (kube_apis_is_preferred(apis, i) && can_be_listed(apis->items[i]))
+            fn(arg, apis->items[i]);
 }
