@@ -74,7 +74,7 @@ void print_object(struct buf *out, enum print_format format, cJSON *o)
         yaml_print_to(out, o);
         return;
     }
-    json_print_to(out, o, true);
+    json_print_to(out, o, format != PRINT_NDJSON);
     buf_addc(out, '\n');
 }
 

@@ -7,11 +7,14 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "print/csv.h"
 #include "print/table.h"
 
 struct print_server_table {
     struct print_server_table_options options;
     struct print_table *table;
+    struct buf csv; /* lines that wait, instead of table */
+    bool in_line;
     cJSON *columns; /* columnDefinitions, NULL until known */
     bool header_done;
 };
@@ -24,6 +27,7 @@ struct print_server_table *print_server_table_new(const struct print_server_tabl
     t->table = print_table_new();
     if (options->records)
         print_table_as_records(t->table);
+    print_table_set_colour(t->table, options->colour);
     return t;
 }
 
@@ -32,22 +36,43 @@ void print_server_table_free(struct print_server_table *t)
     if (!t)
         return;
     print_table_free(t->table);
+    buf_release(&t->csv);
     cJSON_Delete(t->columns);
     free(t);
 }
 
 static bool column_shown(const struct print_server_table *t, const cJSON *column)
 {
-    return t->options.wide || json_int(column, "priority", 0) == 0;
+    return t->options.wide || t->options.csv || json_int(column, "priority", 0) == 0;
 }
 
-static void add_upper(struct print_table *table, const char *text)
+static void add_text(struct print_server_table *t, const char *text)
+{
+    if (t->options.csv)
+        print_csv_field(&t->csv, text ? text : "", !t->in_line);
+    else
+        print_table_cell(t->table, text);
+    t->in_line = true;
+}
+
+static void end_row(struct print_server_table *t, bool header)
+{
+    if (t->options.csv)
+        print_csv_end(&t->csv);
+    else if (header)
+        print_table_end_header(t->table);
+    else
+        print_table_end_row(t->table);
+    t->in_line = false;
+}
+
+static void add_title(struct print_server_table *t, const char *text)
 {
     _cleanup_free_ char *upper = xstrdup(text);
 
     for (char *p = upper; *p; p++)
         *p = (char)toupper((unsigned char)*p);
-    print_table_cell(table, upper);
+    add_text(t, upper);
 }
 
 static void add_header(struct print_server_table *t)
@@ -55,19 +80,19 @@ static void add_header(struct print_server_table *t)
     const struct print_server_table_options *o = &t->options;
 
     if (o->events)
-        print_table_cell(t->table, "EVENT");
+        add_title(t, "EVENT");
     if (o->namespaces)
-        print_table_cell(t->table, "NAMESPACE");
+        add_title(t, "NAMESPACE");
     json_each (column, t->columns)
         if (column_shown(t, column))
-            add_upper(t->table, json_str_or(column, "name", ""));
+            add_title(t, json_str_or(column, "name", ""));
     for (char *const *label = o->label_columns; label && *label; label++) {
         const char *slash = strrchr(*label, '/');
-        add_upper(t->table, slash ? slash + 1 : *label);
+        add_title(t, slash ? slash + 1 : *label);
     }
     if (o->show_labels)
-        print_table_cell(t->table, "LABELS");
-    print_table_end_header(t->table);
+        add_title(t, "LABELS");
+    end_row(t, true);
 }
 
 static int by_text(const void *a, const void *b)
@@ -75,7 +100,7 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void add_labels(struct print_table *table, const cJSON *labels)
+static void add_labels(struct print_server_table *t, const cJSON *labels)
 {
     _cleanup_strv_ char **pairs = strv_new();
 
@@ -85,12 +110,12 @@ static void add_labels(struct print_table *table, const cJSON *labels)
         strv_push(&pairs, pair);
     }
     if (!*pairs) {
-        print_table_cell(table, "<none>");
+        add_text(t, "<none>");
         return;
     }
     qsort(pairs, strv_len(pairs), sizeof(*pairs), by_text);
     _cleanup_free_ char *joined = strv_join(pairs, ",");
-    print_table_cell(table, joined);
+    add_text(t, joined);
 }
 
 static void add_label_columns(struct print_server_table *t, const cJSON *metadata)
@@ -99,33 +124,37 @@ static void add_label_columns(struct print_server_table *t, const cJSON *metadat
 
     for (char *const *name = t->options.label_columns; name && *name; name++) {
         const cJSON *value = json_get(labels, *name);
-        print_table_cell(t->table, cJSON_IsString(value) ? value->valuestring : "");
+        add_text(t, cJSON_IsString(value) ? value->valuestring : "");
     }
     if (t->options.show_labels)
-        add_labels(t->table, labels);
+        add_labels(t, labels);
 }
 
 static void add_first_cells(struct print_server_table *t, const cJSON *metadata, const char *event)
 {
     if (t->options.events)
-        print_table_cell(t->table, event);
+        add_text(t, event);
     if (t->options.namespaces)
-        print_table_cell(t->table, json_str(metadata, "namespace"));
+        add_text(t, json_str(metadata, "namespace"));
+}
+
+static void add_name(struct print_server_table *t, const char *prefix, const char *name)
+{
+    _cleanup_free_ char *full = prefix ? xasprintf("%s/%s", prefix, name) : NULL;
+
+    add_text(t, full ? full : name);
 }
 
 /* A cell's value as Go's fmt.Sprint shows it for the types a Table may hold. */
-static void add_cell(struct print_table *table, const cJSON *cell, const char *prefix)
+static void add_cell(struct print_server_table *t, const cJSON *cell, const char *prefix)
 {
     if (!cell || cJSON_IsNull(cell)) {
-        print_table_cell(table, "");
+        add_text(t, "");
     } else if (cJSON_IsString(cell)) {
-        if (prefix)
-            print_table_cellf(table, "%s/%s", prefix, cell->valuestring);
-        else
-            print_table_cell(table, cell->valuestring);
+        add_name(t, prefix, cell->valuestring);
     } else {
         _cleanup_free_ char *text = json_print(cell);
-        print_table_cell(table, text);
+        add_text(t, text);
     }
 }
 
@@ -146,12 +175,12 @@ static void add_row(struct print_server_table *t, const cJSON *row, const char *
         if (column_shown(t, column)) {
             const char *prefix = !named && is_name(column) ? t->options.name_prefix : NULL;
             named = named || is_name(column);
-            add_cell(t->table, cell, prefix);
+            add_cell(t, cell, prefix);
         }
         cell = cell ? cell->next : NULL;
     }
     add_label_columns(t, metadata);
-    print_table_end_row(t->table);
+    end_row(t, false);
 }
 
 static void add_object(struct print_server_table *t, const cJSON *object, const char *event)
@@ -162,16 +191,13 @@ static void add_object(struct print_server_table *t, const cJSON *object, const 
     int64_t created = 0;
 
     add_first_cells(t, metadata, event);
-    if (t->options.name_prefix)
-        print_table_cellf(t->table, "%s/%s", t->options.name_prefix, name);
-    else
-        print_table_cell(t->table, name);
+    add_name(t, t->options.name_prefix, name);
     if (time_parse_rfc3339(json_str_or(metadata, "creationTimestamp", ""), &created, NULL) == 0)
-        print_table_cell(t->table, time_age(time_now_ns() - created, age));
+        add_text(t, time_age(time_now_ns() - created, age));
     else
-        print_table_cell(t->table, "<unknown>");
+        add_text(t, "<unknown>");
     add_label_columns(t, metadata);
-    print_table_end_row(t->table);
+    end_row(t, false);
 }
 
 static cJSON *plain_columns(void)
@@ -224,6 +250,8 @@ int print_server_table_add(struct print_server_table *t, struct buf *out, const 
         add_object(t, answer, event);
         n++;
     }
+    buf_add(out, buf_str(&t->csv), t->csv.len);
+    buf_truncate(&t->csv, 0);
     print_table_flush(t->table, out, 0);
     return n;
 }

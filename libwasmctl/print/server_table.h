@@ -1,5 +1,5 @@
-/* Tables as the API server sends them (meta.k8s.io/v1 Table), printed as kubectl does. Objects and lists of a
- * server that sends no tables are shown with NAME and AGE. */
+/* Tables as the API server sends them (meta.k8s.io/v1 Table), printed as kubectl does, or as CSV. Objects and
+ * lists of a server that sends no tables are shown with NAME and AGE. */
 #ifndef WASMCTL_PRINT_SERVER_TABLE_H
 #define WASMCTL_PRINT_SERVER_TABLE_H
 
@@ -8,7 +8,9 @@
 struct print_server_table;
 
 struct print_server_table_options {
-    bool wide; /* also columns with a priority */
+    bool wide;   /* also columns with a priority */
+    bool csv;    /* comma-separated values, whole and of all columns, instead of aligned text */
+    bool colour; /* bold headers, conditions by their state (print/colour.h); not with csv */
     bool no_headers;
     bool namespaces;            /* NAMESPACE column first */
     bool records;               /* print_table_as_records() */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "print/colour.h"
 
 struct row {
     char **cells;
@@ -18,7 +19,8 @@ struct print_table {
     struct row current;
     size_t *widths; /* padding included */
     size_t nwidths;
-    bool records;
+    bool records, colour;
+    char **titles; /* of the last header, for the colours */
 };
 
 struct print_table *print_table_new(void)
@@ -49,6 +51,7 @@ void print_table_free(struct print_table *t)
     row_release(&t->current);
     free(t->rows.items);
     free(t->widths);
+    strv_free(t->titles);
     free(t);
 }
 
@@ -128,6 +131,34 @@ void print_table_as_records(struct print_table *t)
     t->records = true;
 }
 
+void print_table_set_colour(struct print_table *t, bool on)
+{
+    t->colour = on;
+}
+
+/* A header begins: its cells are the titles from now on. */
+static void begin_titles(struct print_table *t)
+{
+    strv_free(t->titles);
+    t->titles = t->colour ? strv_new() : NULL;
+}
+
+static void add_cell(struct print_table *t, struct buf *out, size_t column, bool header, const char *text)
+{
+    const char *start = NULL;
+
+    if (t->colour && header) {
+        strv_push(&t->titles, text);
+        start = PRINT_COLOUR_HEADER;
+    } else if (t->colour && t->titles && column < strv_len(t->titles)) {
+        start = print_colour_of(t->titles[column], text);
+    }
+    if (start && *text)
+        buf_addf(out, "%s%s" PRINT_COLOUR_END, start, text);
+    else
+        buf_adds(out, text);
+}
+
 static void add_records(const struct print_table *t, struct buf *out)
 {
     for (size_t i = 0; i < t->rows.len; i++) {
@@ -156,8 +187,10 @@ void print_table_flush(struct print_table *t, struct buf *out, size_t indent)
     for (size_t i = 0; i < t->rows.len; i++) {
         const struct row *r = &t->rows.items[i];
         buf_fill(out, ' ', indent);
+        if (r->header)
+            begin_titles(t);
         for (size_t c = 0; c < r->len; c++) {
-            buf_adds(out, r->cells[c]);
+            add_cell(t, out, c, r->header, r->cells[c]);
             if (c + 1 < r->len)
                 buf_fill(out, ' ', t->widths[c] - str_width(r->cells[c]));
         }
@@ -206,14 +239,17 @@ void print_table_lines(struct print_table *t, struct buf *out, const char *first
     _cleanup_buf_ struct buf cell = BUF_INIT;
 
     while (at < end) {
-        at++;
-        buf_adds(out, first);
+        bool header = *at++ == PRINT_RECORD_HEADER;
+        size_t c = 1;
+        if (header)
+            begin_titles(t);
+        add_cell(t, out, 0, header, first);
         buf_fill(out, ' ', t->widths[0] - str_width(first));
-        for (size_t c = 1; next_cell(&at, end, &cell); c++) {
-            buf_adds(out, buf_str(&cell));
+        for (; next_cell(&at, end, &cell); c++) {
+            add_cell(t, out, c, header, buf_str(&cell));
             buf_fill(out, ' ', t->widths[c] - str_width(buf_str(&cell)));
         }
-        buf_adds(out, buf_str(&cell));
+        add_cell(t, out, c, header, buf_str(&cell));
         buf_addc(out, '\n');
     }
 }
