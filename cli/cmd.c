@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/fleet.h"
 #include "kube/kubeconfig.h"
+#include "print/colour.h"
 
 #define G(member) offsetof(struct cmd_globals, member)
 
@@ -29,6 +31,9 @@ const struct cmd_opt cmd_global_opts[] = {
     {"client-certificate", 0, OPT_STRING, G(client_certificate), "FILE", NULL, "Client certificate file"},
     {"client-key", 0, OPT_STRING, G(client_key), "FILE", NULL, "Client key file"},
     {"cluster", 0, OPT_STRING, G(cluster), "NAME", NULL, "Cluster entry of the kubeconfig to use"},
+    {"color", 0, OPT_ENUM, G(colour), "auto|always|never", "auto",
+     "Colour in tables; auto = on a terminal, unless NO_COLOR is set", .choices = print_colour_choices,
+     .bare = "always"},
     {"context", 0, OPT_STRING, G(context), "NAME", NULL, "Context of the kubeconfig to use"},
     {"contexts", 0, OPT_STRING, G(contexts), "NAME,/REGEX/,^NAME,...", NULL,
      "Run on several contexts at once: names, expressions, and with ^ those to leave out"},
@@ -267,6 +272,16 @@ void cmd_out_buf(const struct buf *b)
 void cmd_flush(void)
 {
     check_stdout(fflush(stdout) != 0);
+}
+
+bool cmd_terminal(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
+
+bool cmd_colour(const struct cmd_ctx *c)
+{
+    return print_colour_wanted((enum print_colour)c->globals.colour, cmd_terminal());
 }
 
 void cmd_note(const char *fmt, ...)

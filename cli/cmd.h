@@ -132,6 +132,7 @@ struct cmd_globals {
     int64_t verbosity;
     const char *contexts;
     bool all_contexts, allow_partial, fail_fast;
+    int colour; /* enum print_colour */
     bool help;
 };
 extern const struct cmd_opt cmd_global_opts[]; /* offsets into struct cmd_globals */
@@ -186,6 +187,9 @@ struct cmd_ctx *cmd_current(void);
 void cmd_out(const char *fmt, ...) _printf_(1, 2);
 void cmd_out_buf(const struct buf *b);
 void cmd_flush(void);
+/* Whether stdout is a terminal, and whether tables may have colour there (--color, NO_COLOR). */
+bool cmd_terminal(void);
+bool cmd_colour(const struct cmd_ctx *c);
 /* One line of talk on stderr, newline added; control characters made visible. stdout is flushed before it. */
 void cmd_note(const char *fmt, ...) _printf_(1, 2);
 

@@ -3,17 +3,21 @@
 #define WASMCTL_CLI_GET_H
 
 #include "cli/target.h"
-#include "print/object.h"
+#include "print/output.h"
 #include "print/server_table.h"
 
 struct get_options {
-    const char *output, *selector, *field_selector, *raw;
+    const char *output, *selector, *field_selector, *raw, *sort_by;
+    const char *template;
     char **files;
     char **label_columns;
     bool recursive, all_namespaces, watch, watch_only, watch_events, no_headers, show_labels, show_kind,
-        ignore_not_found, managed_fields;
+        ignore_not_found, managed_fields, allow_missing_keys;
     int64_t chunk_size;
-    enum print_format format; /* from output */
+    /* from output, template, ... */
+    struct print_output *print;
+    enum print_format format;
+    bool table, colour; /* rows of server tables are printed; with colour */
 };
 
 /* A table printer for one kind. *ret_prefix is what the table borrows; the caller frees it after the table.

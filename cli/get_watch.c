@@ -41,8 +41,7 @@ struct watching {
     const struct get_options *o;
     struct source *sources;
     size_t nsources;
-    bool printed; /* YAML documents: something stands above */
-    bool over;    /* err is set */
+    bool over; /* err is set */
     struct err *err;
 };
 
@@ -53,11 +52,6 @@ static void free_known(void *p)
     free(k->version);
     cJSON_Delete(k->last);
     free(k);
-}
-
-static bool is_table(const struct get_options *o)
-{
-    return o->format == PRINT_TABLE || o->format == PRINT_WIDE;
 }
 
 static char *key_of(const cJSON *metadata)
@@ -83,36 +77,28 @@ static void print_change(struct source *s, enum kube_event type, cJSON *what)
 
     if (!s->synced && o->watch_only)
         return;
-    if (is_table(o)) {
-        struct err *e = NULL;
+    struct err *e = NULL;
+    if (o->table) {
         if (print_server_table_add(s->table, &out, what, o->watch_events ? event_names[type] : NULL, &e) < 0)
             fail(w, e);
-    } else if (o->format == PRINT_NAME) {
-        _cleanup_free_ char *kind = kube_resource_display(s->target->resource);
-        buf_addf(&out, "%s/%s\n", kind, json_str_or(what, "metadata.name", ""));
-    } else {
-        _cleanup_json_ cJSON *event = NULL;
-        cJSON *copy = cJSON_Duplicate(what, true);
-        bool yaml = o->format == PRINT_YAML;
-        cli_complete_item(copy, s->target->resource);
-        fleet_mark(w->c, copy);
-        if (!o->managed_fields)
-            print_drop_managed_fields(copy);
-        if (o->watch_events) {
-            event = json_object("type", event_names[type], NULL);
-            json_put(event, "object", copy);
-        } else {
-            event = copy;
-        }
-        print_object_stream(&out, o->format, event, !w->printed || fleet_is(w->c));
-        if (fleet_is(w->c)) {
-            fleet_block(w->c, &out, yaml ? "---\n" : NULL);
-            return;
-        }
+        cmd_out_buf(&out);
+        return;
     }
-    if (out.len)
-        w->printed = true;
-    cmd_out_buf(&out);
+    _cleanup_free_ char *kind = kube_resource_display(s->target->resource);
+    cJSON *object = cJSON_Duplicate(what, true);
+    cli_complete_item(object, s->target->resource);
+    fleet_mark(w->c, object);
+    if (o->watch_events && o->format != PRINT_NAME) {
+        cJSON *event = json_object("type", event_names[type], NULL);
+        json_put(event, "object", object);
+        object = event;
+    }
+    if (print_output_add(o->print, object, kind, &out, &e) < 0)
+        fail(w, e);
+    if (o->format == PRINT_JSON || o->format == PRINT_YAML || o->format == PRINT_NDJSON)
+        fleet_block(w->c, &out, o->format == PRINT_YAML ? "---\n" : NULL);
+    else
+        cmd_out_buf(&out);
 }
 
 /* The part of a change that is kept to tell of its end. */
@@ -120,7 +106,7 @@ static cJSON *remember(const struct source *s, const cJSON *metadata, const cJSO
 {
     cJSON *keep;
 
-    if (is_table(s->w->o) && row) {
+    if (s->w->o->table && row) {
         keep = json_object("kind", "Table", NULL);
         cJSON *rows = cJSON_CreateArray();
         cJSON_AddItemToArray(rows, cJSON_Duplicate(row, true));
@@ -190,7 +176,7 @@ static void on_event(void *arg, enum kube_event type, cJSON *object)
     struct source *s = arg;
     struct cmd_ctx *before = cmd_enter(s->w->c);
 
-    if (is_table(s->w->o) && streq(json_str_or(object, "kind", ""), "Table"))
+    if (s->w->o->table && streq(json_str_or(object, "kind", ""), "Table"))
         on_table(s, type, object);
     else if (note_change(s, type, json_get(object, "metadata"), NULL))
         print_change(s, type, object);
@@ -283,7 +269,7 @@ static int start_source(struct watching *w, struct source *s, bool with_kind, st
         .namespace = t->namespace,
         .label_selector = w->o->selector,
         .field_selector = field ? field : w->o->field_selector,
-        .accept = is_table(w->o) ? KUBE_AS_TABLE : NULL,
+        .accept = w->o->table ? KUBE_AS_TABLE : NULL,
         .page_size = (int)w->o->chunk_size,
         .event = on_event,
         .relist = on_relist,

@@ -28,8 +28,8 @@ static int add(struct run *run, struct jsonpath_found *to, const cJSON *v, struc
 static int eval_list(struct run *run, const struct jsonpath_list *list, struct jsonpath_found *values,
                      struct err **err);
 
-static int eval_field(struct run *run, const char *name, const struct jsonpath_found *in, struct jsonpath_found *out,
-                      struct err **err)
+static int eval_field(struct run *run, const char *name, const struct jsonpath_found *in,
+                      struct jsonpath_found *out, struct err **err)
 {
     int r = 0;
 
@@ -204,8 +204,8 @@ static int compare(const char *op, const cJSON *a, const cJSON *b, bool *ret, st
 }
 
 /* The one value a side of a comparison has for the element; *ret NULL when there is none. */
-static int eval_side(struct run *run, const struct jsonpath_list *side, const cJSON *element, const cJSON **ret,
-                     struct err **err)
+static int eval_side(struct run *run, const struct jsonpath_list *side, const cJSON *element,
+                     const cJSON **ret, struct err **err)
 {
     _cleanup_found_ struct jsonpath_found values = {0};
     int r = add(run, &values, element, err);
@@ -254,7 +254,8 @@ static int eval_filter(struct run *run, const struct jsonpath_node *n, const str
         if (!cJSON_IsArray(in->items[i])) {
             _cleanup_buf_ struct buf text = BUF_INIT;
             gotext_value(&text, in->items[i]);
-            return err_set(err, ERR_INVALID, "%s is not array or slice and cannot be filtered", buf_str(&text));
+            return err_set(err, ERR_INVALID, "%s is not array or slice and cannot be filtered",
+                           buf_str(&text));
         }
         json_each (element, in->items[i]) {
             bool pass = false;
@@ -348,7 +349,8 @@ struct template_run {
     const cJSON *current;
     size_t at, stop;
     /* Takes what one action found; part is the action. */
-    int (*each)(void *arg, const struct jsonpath_part *part, const struct jsonpath_found *found, struct err **err);
+    int (*each)(void *arg, const struct jsonpath_part *part, const struct jsonpath_found *found,
+                struct err **err);
     void *arg;
 };
 
@@ -368,8 +370,10 @@ static void leave_range(struct template_run *t)
     t->frames.len--;
 }
 
-/* Without an end the body is all that follows, which then runs once more for the outer value: kubectl's way. */
-static void enter_range(struct template_run *t, const struct jsonpath_part *part, struct jsonpath_found *found)
+/* Without an end the body is all that follows, which then runs once more for the outer value: kubectl's way.
+ */
+static void enter_range(struct template_run *t, const struct jsonpath_part *part,
+                        struct jsonpath_found *found)
 {
     bool ends = part->range_end != JSONPATH_NO_END && (size_t)part->range_end < t->stop;
     struct frame f = {
@@ -510,8 +514,8 @@ int jsonpath_print_json(const struct jsonpath *p, const cJSON *root, struct buf 
     return print_all(&t, root, out, err);
 }
 
-static int keep_found(void *arg, const struct jsonpath_part *part _unused_, const struct jsonpath_found *found,
-                      struct err **err _unused_)
+static int keep_found(void *arg, const struct jsonpath_part *part _unused_,
+                      const struct jsonpath_found *found, struct err **err _unused_)
 {
     struct jsonpath_found *all = arg;
 

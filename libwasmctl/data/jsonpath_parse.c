@@ -167,7 +167,8 @@ static int parse_quote(struct parser *p, struct jsonpath_list *list, struct err 
     }
     p->pos++;
     if (gotext_unquote(&text, start + 1, (size_t)(p->pos - start) - 2, quote, NULL) < 0)
-        return err_set(err, ERR_INVALID, "unquote string %.*s error invalid syntax", (int)(p->pos - start), start);
+        return err_set(err, ERR_INVALID, "unquote string %.*s error invalid syntax", (int)(p->pos - start),
+                       start);
     add_literal(list, buf_str(&text), text.len);
     return 0;
 }
@@ -193,7 +194,8 @@ static int parse_slice(const char *text, size_t len, struct jsonpath_list *list,
     for (int i = 0; i < 3; i++) {
         if (i && p == end) {
             if (i == 1)
-                slice[1] = (struct jsonpath_bound){.known = true, .derived = true, .value = slice[0].value + 1};
+                slice[1] =
+                    (struct jsonpath_bound){.known = true, .derived = true, .value = slice[0].value + 1};
             continue;
         }
         const char *start = i ? p + 1 : p, *colon = memchr(start, ':', (size_t)(end - start));
@@ -444,9 +446,10 @@ int jsonpath_parse_relaxed(const char *text, struct jsonpath **ret, struct err *
         len--;
     }
     if (!len || strcspn(start, "{}") < len)
-        return err_set(err, ERR_INVALID,
-                       "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or "
-                       "'{.name1.name2}'");
+        return err_set(
+            err, ERR_INVALID,
+            "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or "
+            "'{.name1.name2}'");
     _cleanup_free_ char *full = xasprintf("{.%.*s}", (int)len, start);
     return jsonpath_parse(full, false, ret, err);
 }

@@ -30,10 +30,10 @@ struct jsonpath_list {
 
 struct jsonpath_node {
     enum jsonpath_type type;
-    char *text;                     /* FIELD, MEMBER, WORD: name; FILTER: operator, "" = exists */
-    cJSON *literal;                 /* LITERAL; a string ends at its first NUL */
-    struct buf raw;                 /* LITERAL string: all of it */
-    struct jsonpath_bound slice[3]; /* ARRAY: from, to, step */
+    char *text;                      /* FIELD, MEMBER, WORD: name; FILTER: operator, "" = exists */
+    cJSON *literal;                  /* LITERAL; a string ends at its first NUL */
+    struct buf raw;                  /* LITERAL string: all of it */
+    struct jsonpath_bound slice[3];  /* ARRAY: from, to, step */
     VEC(struct jsonpath_list) lists; /* UNION: the alternatives; FILTER: left, right; MEMBER: the path */
 };
 
@@ -41,7 +41,7 @@ struct jsonpath_node {
 enum { JSONPATH_NO_END = -1 };
 struct jsonpath_part {
     bool range, end;
-    bool matched;       /* end: of a range */
+    bool matched;        /* end: of a range */
     ptrdiff_t range_end; /* range: index of its end, or JSONPATH_NO_END */
     struct jsonpath_list list;
 };

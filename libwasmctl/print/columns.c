@@ -19,6 +19,7 @@ struct print_columns {
     struct print_table *table; /* of several columns */
     struct buf lines;          /* of a single one */
     size_t rows;
+    bool single; /* one column, which needs no lining up */
     bool colour, headers_done;
 };
 
@@ -68,13 +69,14 @@ int print_columns_parse(const char *spec, struct print_columns **ret, struct err
     for (char **part = parts; *part; part++) {
         char *colon = strchr(*part, ':');
         if (!colon)
-            return err_set(err, ERR_INVALID, "unexpected custom-columns spec: %s, expected <header>:<json-path-expr>",
-                           *part);
+            return err_set(err, ERR_INVALID,
+                           "unexpected custom-columns spec: %s, expected <header>:<json-path-expr>", *part);
         *colon = '\0';
         int r = add_column(c, *part, colon + 1, err);
         if (r < 0)
             return r;
     }
+    c->single = c->columns.len == 1;
     *ret = TAKE_PTR(c);
     return 0;
 }
@@ -95,8 +97,9 @@ static char **words_of(const char *line)
 
 int print_columns_parse_file(const char *text, struct print_columns **ret, struct err **err)
 {
-    static const char expected[] = "Expected format is one line of space separated headers, one line of space "
-                                   "separated column specs.";
+    static const char expected[] =
+        "Expected format is one line of space separated headers, one line of space "
+        "separated column specs.";
     _cleanup_(print_columns_freep) struct print_columns *c = columns_new();
     _cleanup_strv_ char **lines = strv_split(text, '\n', true);
 
@@ -113,6 +116,7 @@ int print_columns_parse_file(const char *text, struct print_columns **ret, struc
         if (r < 0)
             return r;
     }
+    c->single = c->columns.len == 1;
     *ret = TAKE_PTR(c);
     return 0;
 }
@@ -121,6 +125,12 @@ void print_columns_set_colour(struct print_columns *c, bool on)
 {
     c->colour = on;
     print_table_set_colour(c->table, on);
+}
+
+void print_columns_as_records(struct print_columns *c)
+{
+    c->single = false;
+    print_table_as_records(c->table);
 }
 
 void print_columns_hide_headers(struct print_columns *c)
@@ -133,7 +143,7 @@ static void add_header(struct print_columns *c)
     if (c->headers_done)
         return;
     c->headers_done = true;
-    if (c->columns.len == 1) {
+    if (c->single) {
         buf_addf(&c->lines, c->colour ? PRINT_COLOUR_HEADER "%s" PRINT_COLOUR_END "\n" : "%s\n",
                  c->columns.items[0].header);
         return;
@@ -169,21 +179,21 @@ int print_columns_add(struct print_columns *c, const cJSON *object, struct err *
         _cleanup_buf_ struct buf value = BUF_INIT;
         r = value_of(&c->columns.items[i], object, &value, err);
         if (r == 0)
-            vec_push(&cells, str_escape_control(buf_str(&value), c->columns.len == 1));
+            vec_push(&cells, str_escape_control(buf_str(&value), c->single));
     }
     if (r == 0) {
         add_header(c);
         c->rows++;
     }
     for (size_t i = 0; i < cells.len; i++) {
-        if (r == 0 && c->columns.len == 1)
+        if (r == 0 && c->single)
             buf_addf(&c->lines, "%s\n", cells.items[i]);
         else if (r == 0)
             print_table_cell(c->table, cells.items[i]);
         free(cells.items[i]);
     }
     free(cells.items);
-    if (r == 0 && c->columns.len > 1)
+    if (r == 0 && !c->single)
         print_table_end_row(c->table);
     return r;
 }

@@ -20,6 +20,8 @@ DEFINE_CLEANUP(struct print_columns *, print_columns_free)
 
 /* Headers in bold. */
 void print_columns_set_colour(struct print_columns *c, bool on);
+/* print_table_as_records(), of a single column too. */
+void print_columns_as_records(struct print_columns *c);
 void print_columns_hide_headers(struct print_columns *c);
 /* A row for the object; sort its members for kubectl's output of maps. */
 int print_columns_add(struct print_columns *c, const cJSON *object, struct err **err);

@@ -13,8 +13,8 @@ struct final {
     const cJSON *value;
 };
 
-static int eval_pipe(struct print_gt_run *run, const struct print_gt_pipe *pipe, const cJSON *dot, const cJSON **ret,
-                     struct err **err);
+static int eval_pipe(struct print_gt_run *run, const struct print_gt_pipe *pipe, const cJSON *dot,
+                     const cJSON **ret, struct err **err);
 
 /* "template: output:LINE:COLUMN: executing "output" at <SOURCE>: " in front of the message, once. */
 static int locate(const struct print_gt_run *run, size_t start, size_t end, struct err **err)
@@ -44,7 +44,8 @@ int print_gt_keep(struct print_gt_run *run, cJSON *value, const cJSON **ret, str
     vec_push(&run->made, value);
     run->memory += sizeof(*value) + sizeof(value) + (cJSON_IsString(value) ? strlen(value->valuestring) : 0);
     if (run->memory > PRINT_GT_MAX_MEMORY)
-        return err_set(err, ERR_TOO_LARGE, "the template makes more than %d MiB of values", PRINT_GT_MAX_MEMORY >> 20);
+        return err_set(err, ERR_TOO_LARGE, "the template makes more than %d MiB of values",
+                       PRINT_GT_MAX_MEMORY >> 20);
     *ret = value;
     return 0;
 }
@@ -106,8 +107,8 @@ static int eval_operand(struct print_gt_run *run, const struct print_gt_operand 
                         const cJSON **ret, struct err **err);
 
 /* A function with its arguments, which stand behind it and come down the pipe. */
-static int eval_call(struct print_gt_run *run, const struct print_gt_command *c, const cJSON *dot, struct final final,
-                     const cJSON **ret, struct err **err)
+static int eval_call(struct print_gt_run *run, const struct print_gt_command *c, const cJSON *dot,
+                     struct final final, const cJSON **ret, struct err **err)
 {
     const struct print_gt_operand *o = c ? &c->operands.items[0] : NULL;
     bool is_and = streq(o->name, "and"), is_or = streq(o->name, "or");
@@ -193,16 +194,16 @@ static int eval_command(struct print_gt_run *run, const struct print_gt_command 
         r = err_set(err, ERR_INVALID, "%s is not a method but has arguments",
                     first->fields.items[first->fields.len - 1]);
     } else if (arguments) {
-        r = err_set(err, ERR_INVALID, "can't give argument to non-function %.*s", (int)(first->end - first->start),
-                    run->template->text + first->start);
+        r = err_set(err, ERR_INVALID, "can't give argument to non-function %.*s",
+                    (int)(first->end - first->start), run->template->text + first->start);
     } else {
         return eval_operand(run, first, dot, ret, err);
     }
     return r < 0 ? locate(run, first->start, c->operands.items[c->operands.len - 1].end, err) : 0;
 }
 
-static int eval_pipe(struct print_gt_run *run, const struct print_gt_pipe *pipe, const cJSON *dot, const cJSON **ret,
-                     struct err **err)
+static int eval_pipe(struct print_gt_run *run, const struct print_gt_pipe *pipe, const cJSON *dot,
+                     const cJSON **ret, struct err **err)
 {
     struct final final = {0};
 
@@ -226,7 +227,8 @@ static int eval_pipe(struct print_gt_run *run, const struct print_gt_pipe *pipe,
 
 /* Running */
 
-static int run_list(struct print_gt_run *run, const struct print_gt_list *list, const cJSON *dot, struct err **err);
+static int run_list(struct print_gt_run *run, const struct print_gt_list *list, const cJSON *dot,
+                    struct err **err);
 
 static int print_value(struct print_gt_run *run, const cJSON *v, struct err **err)
 {
@@ -245,8 +247,8 @@ static int print_value(struct print_gt_run *run, const cJSON *v, struct err **er
 }
 
 /* One turn of a range. Variables of the body end with it. */
-static int run_turn(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *key, const cJSON *element,
-                    struct err **err)
+static int run_turn(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *key,
+                    const cJSON *element, struct err **err)
 {
     const struct print_gt_pipe *pipe = n->pipe;
     size_t mark = run->variables.len;
@@ -272,7 +274,8 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(const cJSON *const *)a)->string, (*(const cJSON *const *)b)->string);
 }
 
-static int range_over(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *over, struct err **err)
+static int range_over(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *over,
+                      struct err **err)
 {
     bool is_map = cJSON_IsObject(over), keys = n->pipe->variables.len > 1;
     _cleanup_free_ const cJSON **items = NULL;
@@ -289,8 +292,9 @@ static int range_over(struct print_gt_run *run, const struct print_gt_node *n, c
     for (i = 0; i < len && r == 0 && run->flow == PRINT_GT_ON; i++) {
         const cJSON *key = NULL;
         if (keys)
-            r = print_gt_keep(run, is_map ? cJSON_CreateString(items[i]->string) : cJSON_CreateNumber((double)i), &key,
-                              err);
+            r = print_gt_keep(run,
+                              is_map ? cJSON_CreateString(items[i]->string) : cJSON_CreateNumber((double)i),
+                              &key, err);
         if (r == 0)
             r = run_turn(run, n, key, items[i], err);
     }
@@ -312,8 +316,8 @@ static int range_to(struct print_gt_run *run, const struct print_gt_node *n, dou
     return r;
 }
 
-static int run_range(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *dot, const cJSON *over,
-                     struct err **err)
+static int run_range(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *dot,
+                     const cJSON *over, struct err **err)
 {
     int r;
 
@@ -336,7 +340,8 @@ static int run_range(struct print_gt_run *run, const struct print_gt_node *n, co
     return r;
 }
 
-static int run_node(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *dot, struct err **err)
+static int run_node(struct print_gt_run *run, const struct print_gt_node *n, const cJSON *dot,
+                    struct err **err)
 {
     size_t mark = run->variables.len;
     const cJSON *value = NULL;
@@ -348,7 +353,8 @@ static int run_node(struct print_gt_run *run, const struct print_gt_node *n, con
         return r;
     switch (n->type) {
     case PRINT_GT_TEXT:
-        return buf_add(run->out, n->text, n->len) < 0 ? err_set(err, ERR_TOO_LARGE, "the output passes 1 GiB") : 0;
+        return buf_add(run->out, n->text, n->len) < 0 ? err_set(err, ERR_TOO_LARGE, "the output passes 1 GiB")
+                                                      : 0;
     case PRINT_GT_ACTION:
         return n->pipe->variables.len ? 0 : print_value(run, value, err);
     case PRINT_GT_IF:
@@ -371,7 +377,8 @@ static int run_node(struct print_gt_run *run, const struct print_gt_node *n, con
     return r;
 }
 
-static int run_list(struct print_gt_run *run, const struct print_gt_list *list, const cJSON *dot, struct err **err)
+static int run_list(struct print_gt_run *run, const struct print_gt_list *list, const cJSON *dot,
+                    struct err **err)
 {
     int r = 0;
 

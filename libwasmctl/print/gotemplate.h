@@ -18,8 +18,8 @@
 
 enum {
     PRINT_GT_MAX_TEXT = 1024 * 1024,
-    PRINT_GT_MAX_NESTING = 200,             /* of actions, and of parentheses */
-    PRINT_GT_MAX_STEPS = 20 * 1000 * 1000,  /* of one run */
+    PRINT_GT_MAX_NESTING = 200,              /* of actions, and of parentheses */
+    PRINT_GT_MAX_STEPS = 20 * 1000 * 1000,   /* of one run */
     PRINT_GT_MAX_MEMORY = 256 * 1024 * 1024, /* of values made by functions */
 };
 

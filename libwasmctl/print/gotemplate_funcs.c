@@ -21,12 +21,14 @@ static int give_bool(struct print_gt_run *run, bool v, const cJSON **ret, struct
     return print_gt_keep(run, cJSON_CreateBool(v), ret, err);
 }
 
-static int call_not(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret, struct err **err)
+static int call_not(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret,
+                    struct err **err)
 {
     return give_bool(run, !print_gt_truth(args[0]), ret, err);
 }
 
-static int call_len(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret, struct err **err)
+static int call_len(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret,
+                    struct err **err)
 {
     const cJSON *v = args[0];
 
@@ -167,7 +169,8 @@ static int call_printf(struct print_gt_run *run, values args, size_t n, const cJ
     _cleanup_buf_ struct buf text = BUF_INIT;
 
     if (!cJSON_IsString(args[0]))
-        return err_set(err, ERR_INVALID, "wrong type for value; expected string; got %s", gotext_type(args[0]));
+        return err_set(err, ERR_INVALID, "wrong type for value; expected string; got %s",
+                       gotext_type(args[0]));
     print_gt_printf(&text, args[0]->valuestring, args + 1, n - 1);
     return give_text(run, &text, ret, err);
 }
@@ -181,7 +184,8 @@ static int kind_of(const cJSON *v)
 
 static int incompatible(const cJSON *a, const cJSON *b, struct err **err)
 {
-    return err_set(err, ERR_INVALID, "incompatible types for comparison: %s and %s", gotext_type(a), gotext_type(b));
+    return err_set(err, ERR_INVALID, "incompatible types for comparison: %s and %s", gotext_type(a),
+                   gotext_type(b));
 }
 
 static int compare_equal(const cJSON *a, const cJSON *b, bool *ret, struct err **err)
@@ -220,7 +224,8 @@ static int call_eq(struct print_gt_run *run, values args, size_t n, const cJSON 
     return r < 0 ? r : give_bool(run, equal, ret, err);
 }
 
-static int call_ne(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret, struct err **err)
+static int call_ne(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret,
+                   struct err **err)
 {
     bool equal = false;
     int r = compare_equal(args[0], args[1], &equal, err);
@@ -228,8 +233,8 @@ static int call_ne(struct print_gt_run *run, values args, size_t n _unused_, con
     return r < 0 ? r : give_bool(run, !equal, ret, err);
 }
 
-static int give_less(struct print_gt_run *run, const cJSON *a, const cJSON *b, bool expected, const cJSON **ret,
-                     struct err **err)
+static int give_less(struct print_gt_run *run, const cJSON *a, const cJSON *b, bool expected,
+                     const cJSON **ret, struct err **err)
 {
     bool less = false;
     int r = compare_less(a, b, &less, err);
@@ -237,22 +242,26 @@ static int give_less(struct print_gt_run *run, const cJSON *a, const cJSON *b, b
     return r < 0 ? r : give_bool(run, less == expected, ret, err);
 }
 
-static int call_lt(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret, struct err **err)
+static int call_lt(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret,
+                   struct err **err)
 {
     return give_less(run, args[0], args[1], true, ret, err);
 }
 
-static int call_le(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret, struct err **err)
+static int call_le(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret,
+                   struct err **err)
 {
     return give_less(run, args[1], args[0], false, ret, err);
 }
 
-static int call_gt(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret, struct err **err)
+static int call_gt(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret,
+                   struct err **err)
 {
     return give_less(run, args[1], args[0], true, ret, err);
 }
 
-static int call_ge(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret, struct err **err)
+static int call_ge(struct print_gt_run *run, values args, size_t n _unused_, const cJSON **ret,
+                   struct err **err)
 {
     return give_less(run, args[0], args[1], false, ret, err);
 }
@@ -318,13 +327,15 @@ static int call_base64decode(struct print_gt_run *run, values args, size_t n _un
     size_t len;
 
     if (!cJSON_IsString(args[0]))
-        return err_set(err, ERR_INVALID, "wrong type for value; expected string; got %s", gotext_type(args[0]));
+        return err_set(err, ERR_INVALID, "wrong type for value; expected string; got %s",
+                       gotext_type(args[0]));
     if (str_base64_decode(args[0]->valuestring, &data, &len) < 0)
         return err_set(err, ERR_INVALID, "base64 decode failed: illegal base64 data");
     if (memchr(data, 0, len))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the decoded value holds a NUL character; print it encoded (-o jsonpath) and decode it with "
-                       "base64 -d");
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "the decoded value holds a NUL character; print it encoded (-o jsonpath) and decode it with "
+            "base64 -d");
     _cleanup_free_ char *text = xstrndup(data, len);
     return print_gt_keep(run, cJSON_CreateString(text), ret, err);
 }

@@ -219,7 +219,8 @@ static int next_token(struct parser *p, struct err **err)
     } else if (c == '"' || c == '`' || c == '\'') {
         t->type = T_LITERAL;
         r = read_text(p, c, err);
-    } else if (isdigit((unsigned char)c) || ((c == '+' || c == '-') && (isdigit((unsigned char)d) || d == '.')) ||
+    } else if (isdigit((unsigned char)c) ||
+               ((c == '+' || c == '-') && (isdigit((unsigned char)d) || d == '.')) ||
                (c == '.' && isdigit((unsigned char)d))) {
         t->type = T_LITERAL;
         r = read_number(p, err);
@@ -265,8 +266,8 @@ static int unexpected(const struct parser *p, const char *where, struct err **er
 
     if (t->type == T_END)
         return fail(p, ERR_INVALID, err, "unexpected \"}}\" in %s", where);
-    return fail(p, ERR_INVALID, err, "unexpected \"%.*s\" in %s", (int)(t->end - t->start), p->text + t->start,
-                where);
+    return fail(p, ERR_INVALID, err, "unexpected \"%.*s\" in %s", (int)(t->end - t->start),
+                p->text + t->start, where);
 }
 
 /* Pipelines */
@@ -340,7 +341,8 @@ static int parse_operand(struct parser *p, struct print_gt_operand *o, struct er
         if (r == 0)
             r = parse_pipe(p, "parenthesized pipeline", &o->pipe, err);
         if (r == 0 && !is_other(p, ')'))
-            r = p->token.type == T_END ? fail(p, ERR_INVALID, err, "unclosed left paren") : unexpected(p, "pipeline", err);
+            r = p->token.type == T_END ? fail(p, ERR_INVALID, err, "unclosed left paren")
+                                       : unexpected(p, "pipeline", err);
     }
     o->end = p->token.end;
     if (r == 0)
@@ -390,8 +392,8 @@ static int parse_command(struct parser *p, struct print_gt_pipe *pipe, const cha
 }
 
 /* "$i, $e :=", "$x :=", "$x =". A variable that is none of these is given back as the first operand. */
-static int parse_declaration(struct parser *p, const char *where, struct print_gt_pipe *pipe, bool *ret_operand,
-                             struct err **err)
+static int parse_declaration(struct parser *p, const char *where, struct print_gt_pipe *pipe,
+                             bool *ret_operand, struct err **err)
 {
     *ret_operand = false;
     while (p->token.type == T_VARIABLE) {
@@ -452,7 +454,8 @@ static int parse_pipe(struct parser *p, const char *where, struct print_gt_pipe 
     return r;
 }
 
-static int parse_action_pipe(struct parser *p, const char *where, struct print_gt_pipe **ret, struct err **err)
+static int parse_action_pipe(struct parser *p, const char *where, struct print_gt_pipe **ret,
+                             struct err **err)
 {
     int r = parse_pipe(p, where, ret, err);
 
@@ -492,7 +495,8 @@ static bool read_plain(struct parser *p, struct print_gt_list *list)
         p->pos++;
     }
     if (to > from) {
-        struct print_gt_node n = {.type = PRINT_GT_TEXT, .text = xstrndup(p->text + from, to - from), .len = to - from};
+        struct print_gt_node n = {
+            .type = PRINT_GT_TEXT, .text = xstrndup(p->text + from, to - from), .len = to - from};
         vec_push(list, n);
     }
     return open;
@@ -534,7 +538,8 @@ static int expect_end(struct parser *p, const char *where, struct err **err)
     return r < 0 ? r : p->token.type == T_END ? 0 : unexpected(p, where, err);
 }
 
-static int parse_block(struct parser *p, enum print_gt_node_type type, struct print_gt_list *list, struct err **err);
+static int parse_block(struct parser *p, enum print_gt_node_type type, struct print_gt_list *list,
+                       struct err **err);
 
 /* Behind {{else: a list up to {{end}}, or a block in place of one. */
 static int parse_else(struct parser *p, struct print_gt_node *n, struct err **err)
@@ -559,9 +564,11 @@ static int parse_else(struct parser *p, struct print_gt_node *n, struct err **er
 }
 
 /* if, with or range, as far as its {{end}}. */
-static int parse_block(struct parser *p, enum print_gt_node_type type, struct print_gt_list *list, struct err **err)
+static int parse_block(struct parser *p, enum print_gt_node_type type, struct print_gt_list *list,
+                       struct err **err)
 {
-    static const char *const names[] = {[PRINT_GT_IF] = "if", [PRINT_GT_WITH] = "with", [PRINT_GT_RANGE] = "range"};
+    static const char *const names[] = {
+        [PRINT_GT_IF] = "if", [PRINT_GT_WITH] = "with", [PRINT_GT_RANGE] = "range"};
     size_t variables = p->variables.len;
     enum stop stop = STOP_TEXT;
 
@@ -585,7 +592,8 @@ static int parse_block(struct parser *p, enum print_gt_node_type type, struct pr
     return r;
 }
 
-static int parse_jump(struct parser *p, enum print_gt_node_type type, struct print_gt_list *list, struct err **err)
+static int parse_jump(struct parser *p, enum print_gt_node_type type, struct print_gt_list *list,
+                      struct err **err)
 {
     const char *name = type == PRINT_GT_BREAK ? "{{break}}" : "{{continue}}";
 
@@ -644,7 +652,8 @@ static int parse_list(struct parser *p, struct print_gt_list *list, enum stop *r
     return r;
 }
 
-int print_gotemplate_parse(const char *text, bool missing_is_error, struct print_gotemplate **ret, struct err **err)
+int print_gotemplate_parse(const char *text, bool missing_is_error, struct print_gotemplate **ret,
+                           struct err **err)
 {
     _cleanup_(print_gotemplate_freep) struct print_gotemplate *t = xcalloc(1, sizeof(*t));
     struct parser p = {.text = text, .len = strlen(text)};

@@ -97,7 +97,8 @@ static void add_number(struct buf *out, const struct verb *v, const cJSON *value
     if (strchr("gGv", v->verb) && v->precision < 0)
         gotext_value(&text, value);
     else if (v->verb == 'e' || v->verb == 'E')
-        buf_addf(&text, v->verb == 'e' ? "%.*e" : "%.*E", v->precision < 0 ? 6 : v->precision, value->valuedouble);
+        buf_addf(&text, v->verb == 'e' ? "%.*e" : "%.*E", v->precision < 0 ? 6 : v->precision,
+                 value->valuedouble);
     else if (v->verb == 'f' || v->verb == 'F')
         buf_addf(&text, "%.*f", v->precision < 0 ? 6 : v->precision, value->valuedouble);
     else

@@ -18,7 +18,7 @@ enum print_gt_operand_type {
 
 struct print_gt_operand {
     enum print_gt_operand_type type;
-    char *name;                 /* VARIABLE ("$x"), FUNCTION */
+    char *name; /* VARIABLE ("$x"), FUNCTION */
     const struct print_gt_function *function;
     cJSON *literal;
     struct print_gt_pipe *pipe; /* in parentheses */
@@ -92,7 +92,8 @@ struct print_gt_function {
     const char *name;
     int min, max; /* arguments; max -1 = any number */
     /* NULL: the runner does it itself (and, or: they need not look at all arguments) */
-    int (*call)(struct print_gt_run *run, const cJSON *const *args, size_t n, const cJSON **ret, struct err **err);
+    int (*call)(struct print_gt_run *run, const cJSON *const *args, size_t n, const cJSON **ret,
+                struct err **err);
 };
 const struct print_gt_function *print_gt_function(const char *name);
 /* Keeps a new value until the end of the run. */

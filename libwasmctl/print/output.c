@@ -22,7 +22,7 @@ struct print_output {
     struct print_columns *columns;
     struct print_gotemplate *go;
     char *text; /* of the template, for messages */
-    bool managed_fields, terminal;
+    bool managed_fields, terminal, records;
     size_t count;
     cJSON *held; /* templates over a list: its objects */
 };
@@ -69,18 +69,21 @@ static int unknown_format(const char *text, bool tables, struct err **err)
         if (tables || !formats[i].table)
             buf_addf(&all, "%s%s", all.len ? "," : "", formats[i].name);
     return err_set(err, ERR_INVALID,
-                   "unable to match a printer suitable for the output format \"%s\", allowed formats are: %s", text,
-                   buf_str(&all));
+                   "unable to match a printer suitable for the output format \"%s\", allowed formats are: %s",
+                   text, buf_str(&all));
 }
 
 static int parse_columns(struct print_output *p, const char *text, bool is_file,
                          const struct print_output_options *options, struct err **err)
 {
-    int r = is_file ? print_columns_parse_file(text, &p->columns, err) : print_columns_parse(text, &p->columns, err);
+    int r = is_file ? print_columns_parse_file(text, &p->columns, err)
+                    : print_columns_parse(text, &p->columns, err);
 
     if (r < 0)
         return r;
     print_columns_set_colour(p->columns, options->colour);
+    if (options->records)
+        print_columns_as_records(p->columns);
     /* As kubectl: a file's headers are always there. */
     if (options->no_headers && !is_file)
         print_columns_hide_headers(p->columns);
@@ -95,8 +98,9 @@ static int parse_template(struct print_output *p, const struct format *format, c
 
     if (!*argument)
         return err_set(err, ERR_INVALID,
-                       p->format == PRINT_COLUMNS ? "custom-columns format specified but no custom columns given"
-                                                  : "template format specified but no template given");
+                       p->format == PRINT_COLUMNS
+                           ? "custom-columns format specified but no custom columns given"
+                           : "template format specified but no template given");
     if (is_file) {
         r = file_read(argument, MAX_TEMPLATE, &p->text, NULL, err);
         if (r < 0)
@@ -129,6 +133,7 @@ int print_output_new(const struct print_output_options *options, struct print_ou
 
     p->managed_fields = options->managed_fields;
     p->terminal = options->terminal;
+    p->records = options->records;
     if (*template && !*text)
         text = "go-template";
     if (!*text) {
@@ -199,16 +204,26 @@ static int run_template(struct print_output *p, cJSON *object, struct buf *out, 
     r = p->format == PRINT_JSONPATH ? jsonpath_print(p->path, object, p->terminal, out, &e)
                                     : jsonpath_print_json(p->path, object, out, &e);
     if (r < 0) {
-        err_set(err, r, "error executing jsonpath \"%s\": Error executing template: %s", p->text, err_text(e));
+        err_set(err, r, "error executing jsonpath \"%s\": Error executing template: %s", p->text,
+                err_text(e));
         err_free(e);
     }
     return r;
 }
 
+/* "wasmactor.wasmctl.dev" from the object itself. */
+static char *own_kind(const cJSON *object)
+{
+    const char *version = json_str_or(object, "apiVersion", ""), *slash = strchr(version, '/');
+    _cleanup_free_ char *kind = str_lower(json_str_or(object, "kind", ""));
+
+    return slash ? xasprintf("%s.%.*s", kind, (int)(slash - version), version) : TAKE_PTR(kind);
+}
+
 static void print_name(const cJSON *object, const char *kind, struct buf *out)
 {
     _cleanup_free_ char *name = str_escape_control(json_str_or(object, "metadata.name", ""), false);
-    _cleanup_free_ char *own = kind ? NULL : str_lower(json_str_or(object, "kind", ""));
+    _cleanup_free_ char *own = kind ? NULL : own_kind(object);
 
     buf_addf(out, "%s/%s\n", kind ? kind : own, name);
 }
@@ -261,7 +276,8 @@ static void close_list(const struct print_output *p, struct buf *out)
         _cleanup_json_ cJSON *list = print_list_object(cJSON_CreateArray());
         print_object(out, p->format, list);
     } else if (p->format == PRINT_JSON) {
-        buf_adds(out, "\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n");
+        buf_adds(out, "\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": "
+                      "\"\"\n    }\n}\n");
     } else {
         buf_adds(out, "kind: List\nmetadata:\n  resourceVersion: \"\"\n");
     }
@@ -276,7 +292,8 @@ static int add_columns_row(struct print_output *p, cJSON *object, struct buf *ou
     return r;
 }
 
-int print_output_add(struct print_output *p, cJSON *object, const char *kind, struct buf *out, struct err **err)
+int print_output_add(struct print_output *p, cJSON *object, const char *kind, struct buf *out,
+                     struct err **err)
 {
     _cleanup_json_ cJSON *o = object;
     int r = 0;
@@ -291,7 +308,7 @@ int print_output_add(struct print_output *p, cJSON *object, const char *kind, st
         if (p->shape == PRINT_LIST)
             add_list_item(p, o, out);
         else
-            print_object_stream(out, p->format, o, !p->count);
+            print_object_stream(out, p->format, o, !p->count || p->records);
         break;
     case PRINT_NDJSON:
         print_object(out, p->format, o);

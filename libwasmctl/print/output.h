@@ -1,6 +1,6 @@
 /*
- * What -o (and --template) asks for, and the objects printed so. One printer for all formats but tables (`wide`,
- * `csv` and none), which server_table.h prints: print_output_is_table() tells.
+ * What -o (and --template) asks for, and the objects printed so. One printer for all formats but tables
+ * (`wide`, `csv` and none), which server_table.h prints: print_output_is_table() tells.
  *
  *   json yaml name ndjson
  *   jsonpath=TEMPLATE jsonpath-as-json=TEMPLATE jsonpath-file=FILE
@@ -23,13 +23,14 @@ struct print_output_options {
     bool tables;          /* "wide" and "csv" are allowed */
     bool missing_keys_are_errors;
     bool no_headers;     /* custom-columns */
+    bool records;        /* custom-columns: print_table_as_records(); YAML: no "---" between documents */
     bool managed_fields; /* keep metadata.managedFields */
     bool terminal;       /* values go to a terminal: control characters are made visible */
     bool colour;
 };
 
-/* Parses the format and its template, reading its file. ERR_INVALID in kubectl's words; ERR_NOT_FOUND... for the
- * file; ERR_UNSUPPORTED for what Go templates have and we do not, named. */
+/* Parses the format and its template, reading its file. ERR_INVALID in kubectl's words; ERR_NOT_FOUND... for
+ * the file; ERR_UNSUPPORTED for what Go templates have and we do not, named. */
 int print_output_new(const struct print_output_options *options, struct print_output **ret, struct err **err);
 void print_output_free(struct print_output *p);
 DEFINE_CLEANUP(struct print_output *, print_output_free)
@@ -48,7 +49,8 @@ void print_output_shape(struct print_output *p, enum print_shape shape);
 
 /* Takes the object and appends what can be printed already. kind: "wasmactor.wasmctl.dev", for names; may be
  * NULL (the object's own kind). On failure nothing more can be added. */
-int print_output_add(struct print_output *p, cJSON *object, const char *kind, struct buf *out, struct err **err);
+int print_output_add(struct print_output *p, cJSON *object, const char *kind, struct buf *out,
+                     struct err **err);
 /* How many were added. */
 size_t print_output_count(const struct print_output *p);
 /* Appends the rest; of PRINT_LIST also when nothing was added: an empty list. */

@@ -79,6 +79,8 @@ static void add_header(struct print_server_table *t)
 {
     const struct print_server_table_options *o = &t->options;
 
+    if (o->context)
+        add_title(t, "CONTEXT");
     if (o->events)
         add_title(t, "EVENT");
     if (o->namespaces)
@@ -132,6 +134,8 @@ static void add_label_columns(struct print_server_table *t, const cJSON *metadat
 
 static void add_first_cells(struct print_server_table *t, const cJSON *metadata, const char *event)
 {
+    if (t->options.context)
+        add_text(t, t->options.context);
     if (t->options.events)
         add_text(t, event);
     if (t->options.namespaces)
@@ -213,6 +217,11 @@ static void header_once(struct print_server_table *t)
 {
     if (!t->header_done && !t->options.no_headers)
         add_header(t);
+    t->header_done = true;
+}
+
+void print_server_table_hide_header(struct print_server_table *t)
+{
     t->header_done = true;
 }
 

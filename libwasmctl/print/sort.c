@@ -16,7 +16,8 @@ struct item {
 struct print_sorter {
     struct jsonpath *path;
     VEC(struct item) items;
-    bool found;
+    cJSON *columns; /* of a Table */
+    bool found, is_table;
 };
 
 int print_sorter_new(const char *path, struct print_sorter **ret, struct err **err)
@@ -46,6 +47,7 @@ void print_sorter_free(struct print_sorter *s)
         return;
     drop_items(s);
     free(s->items.items);
+    cJSON_Delete(s->columns);
     jsonpath_free(s->path);
     free(s);
 }
@@ -61,22 +63,60 @@ static bool has_order(const cJSON *v)
     return true;
 }
 
-int print_sorter_add(struct print_sorter *s, cJSON *item, const cJSON *object, struct err **err)
+/* Takes node, which is freed on failure; object, it or a part of it, holds the field. */
+static int add(struct print_sorter *s, cJSON *node, const cJSON *object, struct err **err)
 {
     _cleanup_found_ struct jsonpath_found found = {0};
     int r = jsonpath_find(s->path, object, &found, err);
     const cJSON *key = found.len ? found.items[0] : NULL;
 
     if (r == 0 && key && !has_order(key))
-        r = err_set(err, ERR_INVALID, "cannot sort by %s: it is a %s", jsonpath_text(s->path), gotext_type(key));
+        r = err_set(err, ERR_INVALID, "cannot sort by %s: it is a %s", jsonpath_text(s->path),
+                    gotext_type(key));
     if (r < 0) {
-        cJSON_Delete(item);
+        cJSON_Delete(node);
         return r;
     }
-    struct item one = {.node = item, .key = cJSON_Duplicate(key, true), .position = s->items.len};
+    struct item one = {
+        .node = node, .key = key ? cJSON_Duplicate(key, true) : NULL, .position = s->items.len};
     s->found = s->found || key;
     vec_push(&s->items, one);
     return 0;
+}
+
+/* Namespace and labels may be columns; the rest of the object has served. */
+static void slim_row(cJSON *row)
+{
+    cJSON *metadata = cJSON_DetachItemFromObjectCaseSensitive(json_get(row, "object"), "metadata");
+    cJSON *object = cJSON_CreateObject();
+
+    json_del(metadata, "managedFields");
+    json_del(metadata, "annotations");
+    if (metadata)
+        json_put(object, "metadata", metadata);
+    json_put(row, "object", object);
+}
+
+int print_sorter_take(struct print_sorter *s, cJSON *answer, struct err **err)
+{
+    bool is_table = streq(json_str_or(answer, "kind", ""), "Table");
+    cJSON *list = json_get(answer, is_table ? "rows" : "items"),
+          *columns = json_get(answer, "columnDefinitions");
+    int r = 0;
+
+    if (!is_table && !list && cJSON_IsObject(json_get(answer, "metadata")) &&
+        json_str(answer, "metadata.name"))
+        return add(s, cJSON_Duplicate(answer, true), answer, err);
+    s->is_table = s->is_table || is_table;
+    if (is_table && !s->columns && cJSON_IsArray(columns))
+        s->columns = cJSON_Duplicate(columns, true);
+    while (r == 0 && list && list->child) {
+        cJSON *node = cJSON_DetachItemViaPointer(list, list->child);
+        r = add(s, node, is_table ? json_get(node, "object") : node, err);
+        if (r == 0 && is_table)
+            slim_row(node);
+    }
+    return r;
 }
 
 /* A quantity's size; quantity_parse() says whether it is one, but rounds to whole units. */
@@ -106,7 +146,11 @@ static int compare_texts(const char *a, const char *b)
 
 static int rank(const cJSON *v)
 {
-    return !v || cJSON_IsNull(v) ? 0 : cJSON_IsBool(v) ? 1 : cJSON_IsNumber(v) ? 2 : cJSON_IsString(v) ? 3 : 4;
+    return !v || cJSON_IsNull(v) ? 0
+           : cJSON_IsBool(v)     ? 1
+           : cJSON_IsNumber(v)   ? 2
+           : cJSON_IsString(v)   ? 3
+                                 : 4;
 }
 
 static int compare_keys(const cJSON *a, const cJSON *b)
@@ -142,9 +186,13 @@ static int compare_items(const void *p, const void *q)
 
 int print_sorter_finish(struct print_sorter *s, cJSON **ret, struct err **err)
 {
-    cJSON *array;
+    cJSON *answer, *array;
 
-    if (s->items.len && !s->found)
+    if (!s->items.len) {
+        *ret = NULL;
+        return 0;
+    }
+    if (!s->found)
         return err_set(err, ERR_NOT_FOUND, "couldn't find any field with path \"%s\" in the list of objects",
                        jsonpath_text(s->path));
     qsort(s->items.items, s->items.len, sizeof(*s->items.items), compare_items);
@@ -152,6 +200,12 @@ int print_sorter_finish(struct print_sorter *s, cJSON **ret, struct err **err)
     for (size_t i = 0; i < s->items.len; i++)
         cJSON_AddItemToArray(array, TAKE_PTR(s->items.items[i].node));
     drop_items(s);
-    *ret = array;
+    s->found = false;
+    answer = json_object("kind", s->is_table ? "Table" : "List", NULL);
+    json_put(answer, s->is_table ? "rows" : "items", array);
+    if (s->columns)
+        json_put(answer, "columnDefinitions", TAKE_PTR(s->columns));
+    s->is_table = false;
+    *ret = answer;
     return 0;
 }

@@ -13,11 +13,11 @@ int print_sorter_new(const char *path, struct print_sorter **ret, struct err **e
 void print_sorter_free(struct print_sorter *s);
 DEFINE_CLEANUP(struct print_sorter *, print_sorter_free)
 
-/* Takes item; object, which holds the field, may be item or a part of it, and may change afterwards: the field
- * is copied. On failure item is freed. */
-int print_sorter_add(struct print_sorter *s, cJSON *item, const cJSON *object, struct err **err);
-/* The items as an array in order, for the caller to free; the sorter is empty afterwards. ERR_NOT_FOUND when
- * no item has the field, ERR_INVALID for a field that has no order. */
+/* Takes the rows of a Table, the items of a List or one object out of an answer of the server. Of a Table's
+ * objects (ask for them with includeObject=Object) only what its printing needs is kept. */
+int print_sorter_take(struct print_sorter *s, cJSON *answer, struct err **err);
+/* An answer of the same kind with all of them in order, for the caller to free; the sorter is empty
+ * afterwards. ERR_NOT_FOUND when none has the field. NULL when nothing was taken. */
 int print_sorter_finish(struct print_sorter *s, cJSON **ret, struct err **err);
 
 #endif

@@ -32,8 +32,8 @@ void print_table_row(struct print_table *t, const char *first, ...) __attribute_
 size_t print_table_rows(const struct print_table *t);
 /* Appends the rows to out, each line behind `indent` spaces. */
 void print_table_flush(struct print_table *t, struct buf *out, size_t indent);
-/* Headers in bold and conditions by their state (print/colour.h), from now on. The state is told by the title of
- * its column, so a table without a header stays plain. */
+/* Headers in bold and conditions by their state (print/colour.h), from now on. The state is told by the title
+ * of its column, so a table without a header stays plain. */
 void print_table_set_colour(struct print_table *t, bool on);
 /* Forgets the widths: a new table begins. */
 void print_table_reset(struct print_table *t);

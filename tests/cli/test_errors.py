@@ -43,7 +43,8 @@ class CommandLine(CliTest):
                                "from 0 to 1000000")):
             self.expect(args, err=f"error: {message}\n{hint}", code=1)
         self.expect("get wa -o foo", code=1, err='error: unable to match a printer suitable for the output format "foo", '
-                    "allowed formats are: json,name,wide,yaml\n")
+                    "allowed formats are: custom-columns,custom-columns-file,csv,go-template,go-template-file,json,jsonpath,jsonpath-as-json,"
+                    "jsonpath-file,name,ndjson,template,templatefile,wide,yaml\n")
         self.expect("version extra", err="error: unexpected arguments: extra\nSee 'wasmctl version --help' for usage.\n", code=1)
 
     def test_no_kind(self):

@@ -8,7 +8,8 @@
 
 static const char document[] =
     "{\"big\":1e21,\"earr\":[],\"empty\":{},\"int\":12345678,\"items\":["
-    "{\"l\":[1,2,3,4,5],\"metadata\":{\"b\":true,\"f\":1.5,\"labels\":{\"a.b/c\":\"dot\",\"x\":\"1\"},\"n\":3,"
+    "{\"l\":[1,2,3,4,5],\"metadata\":{\"b\":true,\"f\":1.5,\"labels\":{\"a.b/"
+    "c\":\"dot\",\"x\":\"1\"},\"n\":3,"
     "\"name\":\"a\",\"nul\":null}},"
     "{\"l\":[],\"metadata\":{\"b\":false,\"f\":2.5,\"labels\":{\"x\":\"2\"},\"n\":10,\"name\":\"b\"}},"
     "{\"l\":[{\"p\":1},{\"p\":2,\"q\":[{\"r\":\"deep\"}]}],\"metadata\":{\"n\":-1,\"name\":\"c <&>\"}}],"
@@ -70,8 +71,9 @@ static const struct row rows[] = {
     /* every depth */
     {"{..name}", "a b c <&>", NULL},
     {"{..q}", "[{\"r\":\"deep\"}]", NULL},
-    {"{.items[2].l..}", "[{\"p\":1},{\"p\":2,\"q\":[{\"r\":\"deep\"}]}] {\"p\":1} "
-                        "{\"p\":2,\"q\":[{\"r\":\"deep\"}]} [{\"r\":\"deep\"}] {\"r\":\"deep\"} deep",
+    {"{.items[2].l..}",
+     "[{\"p\":1},{\"p\":2,\"q\":[{\"r\":\"deep\"}]}] {\"p\":1} "
+     "{\"p\":2,\"q\":[{\"r\":\"deep\"}]} [{\"r\":\"deep\"}] {\"r\":\"deep\"} deep",
      NULL},
     {"{....x}", NULL, "invalid multiple recursive descent"},
     /* filters */
@@ -100,7 +102,8 @@ static const struct row rows[] = {
     {"{.empty[?(@.x)]}", NULL, "map[] is not array or slice and cannot be filtered"},
     /* ranges */
     {"{range .items[*]}{.metadata.name}{\"\\n\"}{end}", "a\nb\nc <&>\n", NULL},
-    {"{range .items[*]}[{range .l[*]}{@};{end}]{end}.", "[1;2;3;4;5;][][{\"p\":1};{\"p\":2,\"q\":[{\"r\":\"deep\"}]};].", NULL},
+    {"{range .items[*]}[{range .l[*]}{@};{end}]{end}.",
+     "[1;2;3;4;5;][][{\"p\":1};{\"p\":2,\"q\":[{\"r\":\"deep\"}]};].", NULL},
     {"{range .earr[*]}x{end}y", "y", NULL},
     {"{range .nope[*]}{.a}{end}y", "y", NULL},
     {"{ range .items[*] }{ .metadata.n },{ end }", "3,10,-1,", NULL},
@@ -110,7 +113,10 @@ static const struct row rows[] = {
     /* text, numbers */
     {"{\"a\\tb\"}{'c'}", "a\tbc", NULL},
     {"{'it\\'s'} {'say \"x\"'}", "it's say \"x\"", NULL},
-    {"{\"\\x41\\u00e9\\101\"}", "A\xc3\xa9" "A", NULL},
+    {"{\"\\x41\\u00e9\\101\"}",
+     "A\xc3\xa9"
+     "A",
+     NULL},
     {"{\"\\q\"}", NULL, "unquote string \"\\q\" error invalid syntax"},
     {"{\"x}", NULL, "unterminated quoted string"},
     {"{1} {-1.5} {+5} {true}", "1 -1.5 5 true", NULL},
@@ -156,7 +162,8 @@ static void templates_print_as_kubectls_do(void **state _unused_)
                 fail_msg("%s: \"%s\", not \"%s\"", rows[i].text, buf_str(&out), want);
         } else {
             if (r >= 0 || strcmp(err_text(err), rows[i].error) != 0)
-                fail_msg("%s: \"%s\", not \"%s\"", rows[i].text, err ? err_text(err) : "no error", rows[i].error);
+                fail_msg("%s: \"%s\", not \"%s\"", rows[i].text, err ? err_text(err) : "no error",
+                         rows[i].error);
             assert_int_equal(out.len, 0);
         }
     }
@@ -188,7 +195,8 @@ static void json_form_is_one_array_an_action(void **state _unused_)
 
 static void relaxed_paths_are_completed(void **state _unused_)
 {
-    static const char *const same[] = {"metadata.name", ".metadata.name", "{metadata.name}", "{.metadata.name}"};
+    static const char *const same[] = {"metadata.name", ".metadata.name", "{metadata.name}",
+                                       "{.metadata.name}"};
     static const char *const bad[] = {"", "{}", "{.a}{.b}", "{.a", "a}", "x{.a}"};
     _cleanup_json_ cJSON *o = parsed("{\"metadata\":{\"name\":\"n\"}}");
 
@@ -256,7 +264,8 @@ static void go_writes_values_so(void **state _unused_)
         const char *json, *text;
     } values[] = {
         {"{\"b\":[1,\"x y\",null],\"a\":{\"c\":true}}", "map[a:map[c:true] b:[1 x y <nil>]]"},
-        {"[0.1,100000,1e20,1e21,0.0001,0.00001,-2.5e-7,-0]", "[0.1 100000 100000000000000000000 1e+21 0.0001 1e-05 -2.5e-07 0]"},
+        {"[0.1,100000,1e20,1e21,0.0001,0.00001,-2.5e-7,-0]",
+         "[0.1 100000 100000000000000000000 1e+21 0.0001 1e-05 -2.5e-07 0]"},
         {"[]", "[]"},
     };
 
@@ -274,9 +283,12 @@ static void go_writes_values_so(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(templates_print_as_kubectls_do), cmocka_unit_test(missing_fields_are_errors_when_asked),
-        cmocka_unit_test(json_form_is_one_array_an_action), cmocka_unit_test(relaxed_paths_are_completed),
-        cmocka_unit_test(hostile_templates_end), cmocka_unit_test(terminals_are_not_steered),
+        cmocka_unit_test(templates_print_as_kubectls_do),
+        cmocka_unit_test(missing_fields_are_errors_when_asked),
+        cmocka_unit_test(json_form_is_one_array_an_action),
+        cmocka_unit_test(relaxed_paths_are_completed),
+        cmocka_unit_test(hostile_templates_end),
+        cmocka_unit_test(terminals_are_not_steered),
         cmocka_unit_test(go_writes_values_so),
     };
 

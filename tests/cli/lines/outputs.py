@@ -1,0 +1,222 @@
+"""Formats of get: jsonpath, custom columns, Go templates, sorting, labels."""
+FILES = {
+    "set.yaml": """apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: first
+  labels: {app: web, tier: front}
+  annotations: {example.com/rank: "30", "note": "it's <b> & \\"c\\""}
+data: {size: 64Mi, weight: "1500m", text: "one, two", empty: ""}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: second
+  labels: {app: web}
+  annotations: {example.com/rank: "4"}
+data: {size: 1Gi, weight: "2", text: "a \\"quoted\\" word", lines: "x\\ny\\n"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: third, labels: {app: db}}
+data: {size: 5G, weight: 900m, text: "\\u00e9\\u65e5\\u672c"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: hidden}
+stringData: {user: alice, password: "p\\u00e4ss"}
+""",
+    "deploy.yaml": """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: many, labels: {app: many}}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: many}}
+  template:
+    metadata: {labels: {app: many}}
+    spec:
+      containers:
+      - {name: a, image: "example/a:1", ports: [{containerPort: 80, name: http}, {containerPort: 443, name: https}]}
+      - {name: b, image: "example/b:2", env: [{name: X, value: "1"}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: few}
+spec:
+  replicas: 0
+  minReadySeconds: 5
+  selector: {matchLabels: {app: few}}
+  template:
+    metadata: {labels: {app: few}}
+    spec: {containers: [{name: c, image: "example/c:3"}]}
+""",
+    "names.jsonpath": "{range .items[*]}{.metadata.name}{'\\n'}{end}",
+    "names.template": "{{range .items}}{{.metadata.name}}\n{{end}}",
+    "columns.txt": "NAME          SIZE\nmetadata.name .data.size\n",
+    "columns-bad.txt": "NAME SIZE\nmetadata.name\n",
+    "columns-short.txt": "NAME SIZE\n",
+}
+
+THREE = "get cm first second third -n {ns} -o '"
+MANY = "get deploy many -n {ns} -o '"
+MINE = "get cm -l app -n {ns} "
+
+# Messages of a template that fails hold the whole object in Go's notation; ours name what failed alone.
+TEMPLATE_FAILS = "out"
+# kubectl also writes the failure, the template and the object to standard output, behind what was printed.
+GO_TEMPLATE_FAILS = "code"
+# kubectl loses the error of a table that cannot be sorted: "No resources found", exit code 0.
+SORT_FAILS = "differs"
+
+LINES = [
+    ("apply --server-side -n {ns} -f set.yaml",),
+    ("apply --server-side -n {ns} -f deploy.yaml",),
+    # jsonpath: paths
+    (THREE + "jsonpath={.items[*].metadata.name}'",),
+    (THREE + "jsonpath={.items[0].metadata.labels}'",),
+    (THREE + "jsonpath={.items[0].data}'",),
+    (THREE + "jsonpath={.items[*].data.size}'",),
+    (THREE + "jsonpath={.items[-1].metadata.name}'",),
+    (THREE + "jsonpath={.items[0:2].metadata.name}'",),
+    (THREE + "jsonpath={.items[::2].metadata.name}'",),
+    (THREE + "jsonpath={.items[0,2].metadata.name}'",),
+    (THREE + "jsonpath={.items[0].metadata.labels.app}'",),
+    (THREE + "jsonpath={..rank}'",),
+    (THREE + "jsonpath={.items[*].metadata.annotations.example\\.com/rank}'",),
+    (THREE + "jsonpath={.kind}/{.apiVersion}'",),
+    (THREE + "jsonpath=.items'",),
+    (THREE + "jsonpath={.nope.nothing}'",),
+    (THREE + "jsonpath={.items[*].nope}'",),
+    (THREE + "jsonpath={.nope}' --allow-missing-template-keys=false", TEMPLATE_FAILS),
+    (THREE + "jsonpath={.items[7]}'", TEMPLATE_FAILS),
+    (THREE + "jsonpath={.items[1:99]}'", TEMPLATE_FAILS),
+    (THREE + "jsonpath={.kind[0]}'", TEMPLATE_FAILS),
+    (THREE + "jsonpath={.items'", ),
+    (THREE + "jsonpath={.items['", ),
+    (THREE + "jsonpath={foo}'", TEMPLATE_FAILS),
+    (THREE + "jsonpath={|}'",),
+    ("get cm first -n {ns} -o jsonpath",),
+    ("get cm first -n {ns} -o jsonpath=",),
+    ("get cm first -n {ns} -o jsonpath={.data.text}",),
+    ("get cm first -n {ns} -o jsonpath={.metadata.annotations.note}",),
+    ("get cm first -n {ns} -o jsonpath={.metadata.annotations}",),
+    ("get cm second -n {ns} -o jsonpath={.data.lines}",),
+    ("get cm third -n {ns} -o jsonpath={.data}",),
+    ("get cm nope -n {ns} -o jsonpath={.data}",),
+    ("get cm first nope -n {ns} -o jsonpath={.items[*].metadata.name}",),
+    ("get cm -n {ns} -l app=nobody -o jsonpath={.items}",),
+    ("get cm -n {ns} -l app=nobody -o jsonpath={.items[*].metadata.name}",),
+    ("get cm -n {ns} -l app=nobody -o jsonpath={.items[0].metadata.name}", TEMPLATE_FAILS),
+    # filters, ranges, text
+    (THREE + "jsonpath={.items[?(@.metadata.name==\"second\")].data.size}'",),
+    (THREE + "jsonpath={.items[?(@.metadata.labels.app!=\"web\")].metadata.name}'",),
+    (THREE + "jsonpath={.items[?(@.metadata.labels.tier)].metadata.name}'",),
+    (THREE + "jsonpath={.items[?(@.metadata.name>\"first\")].metadata.name}'",),
+    (THREE + "jsonpath={.items[?(@.metadata.name==3)].metadata.name}'", TEMPLATE_FAILS),
+    (THREE + "jsonpath={.items[?(@.metadata.name=\"x\")]}'", TEMPLATE_FAILS),
+    (THREE + "jsonpath={.items[?(@.metadata.name==\"x\"}'",),
+    (THREE + "jsonpath={range .items[*]}{.metadata.name}{\"\\t\"}{.data.size}{\"\\n\"}{end}'",),
+    (THREE + "jsonpath={range .items[*]}[{.metadata.name}] {end}done'",),
+    (THREE + "jsonpath={range .items[*]}{.metadata.name},'",),
+    (THREE + "jsonpath={end}'", TEMPLATE_FAILS),
+    (THREE + "jsonpath=a {\"b\\x41\\u00e9\"} {1.5}{true} c'",),
+    (MANY + "jsonpath={range .spec.template.spec.containers[*]}{.name}:{range .ports[*]}{.containerPort},{end};{end}'",),
+    (MANY + "jsonpath={.spec.template.spec.containers[?(@.ports[0].containerPort==80)].name}'", TEMPLATE_FAILS),
+    (MANY + "jsonpath={.spec.template.spec.containers[*].ports[?(@.containerPort>100)].name}'",),
+    (MANY + "jsonpath={.spec.template.spec.containers[?(@.name==\"a\")].ports}'",),
+    (MANY + "jsonpath={.spec.template..name}'",),
+    (MANY + "jsonpath={.spec.replicas}'",),
+    (MANY + "jsonpath={.spec.strategy}'",),
+    (MANY + "jsonpath={.spec.template.spec.containers[*].name}'",),
+    ("get deploy many -n {ns} -o jsonpath-as-json={.spec.template.spec.containers[*].image}",),
+    ("get deploy many -n {ns} -o jsonpath-as-json={.nope}",),
+    ("get deploy many -n {ns} -o jsonpath-as-json={.spec.template.spec.containers[0].ports}",),
+    (MINE + "-o jsonpath-file=names.jsonpath",),
+    (MINE + "-o jsonpath-file=nope.jsonpath",),
+    (MINE + "-o jsonpath --template={.items[*].metadata.name}",),
+    # custom columns
+    (THREE + "custom-columns=NAME:.metadata.name'",),
+    (THREE + "custom-columns=NAME:.metadata.name,SIZE:.data.size,NOPE:.data.nope'",),
+    (THREE + "custom-columns=NAME:metadata.name,APP:{.metadata.labels.app},LABELS:{metadata.labels}'",),
+    (THREE + "custom-columns=A:.metadata.name,B:.data.text' --no-headers",),
+    (THREE + "custom-columns=NAME:.metadata.name,RANK:.metadata.annotations.example\\.com/rank'",),
+    (THREE + "custom-columns=:.metadata.name,:.data.size'",),
+    (THREE + "custom-columns=NAME:'",),
+    (THREE + "custom-columns=NAME'",),
+    (THREE + "custom-columns='",),
+    (THREE + "custom-columns=NAME:.metadata.name,'", ),
+    (THREE + "custom-columns=NAME:{.a}{.b}'",),
+    (THREE + "custom-columns=NAME:{.a[}'", "code"),  # kubectl says so behind the headers
+    ("get deploy -n {ns} -o custom-columns=NAME:.metadata.name,IMAGES:.spec.template.spec.containers[*].image,"
+     "PORTS:.spec.template.spec.containers[*].ports[*].containerPort,R:.spec.replicas,S:.spec.strategy",),
+    ("get deploy many -n {ns} -o custom-columns=C:.spec.template.spec.containers",),
+    ("get cm -n {ns} -l app=nobody -o custom-columns=NAME:.metadata.name,B:.kind",),
+    ("get cm nope -n {ns} -o custom-columns=NAME:.metadata.name",),
+    (MINE + "-o custom-columns-file=columns.txt",),
+    (MINE + "-o custom-columns-file=columns.txt --no-headers",),
+    (MINE + "-o custom-columns-file=columns-bad.txt",),
+    (MINE + "-o custom-columns-file=columns-short.txt",),
+    (MINE + "-o custom-columns-file=nope.txt",),
+    (MINE + "-o custom-columns --template=NAME:.metadata.name",),
+    # Go templates
+    (THREE + "go-template={{range .items}}{{.metadata.name}} {{end}}'",),
+    (THREE + "go-template={{len .items}} {{.kind}} {{.nope}}'",),
+    (THREE + "go-template={{range $i, $e := .items}}{{$i}}={{$e.metadata.name}}{{\"\\n\"}}{{end}}'",),
+    (THREE + "go-template={{range .items}}{{if eq .metadata.labels.app \"web\"}}{{.metadata.name}}{{else}}-{{end}};{{end}}'",),
+    (THREE + "go-template={{range .items}}{{with .metadata.annotations}}{{index . \"example.com/rank\"}}{{else}}none{{end}},{{end}}'",),
+    (THREE + "go-template={{(index .items 0).metadata.labels}} {{printf \"%s|%5d|%v\" .kind (len .items) true}}'",),
+    (THREE + "go-template={{range $k, $v := (index .items 1).data}}{{$k}}:{{printf \"%q\" $v}} {{end}}'",),
+    (THREE + "go-template={{ /* note */ }}'", "out"),
+    (THREE + "go-template={{- range .items -}} {{- .metadata.name -}} {{- end -}}'",),
+    (THREE + "go-template={{index .items 9}}'", GO_TEMPLATE_FAILS),
+    (THREE + "go-template={{.kind.x}}'", GO_TEMPLATE_FAILS),
+    (THREE + "go-template={{.nope}}' --allow-missing-template-keys=false", GO_TEMPLATE_FAILS),
+    (THREE + "go-template={{.kind'",),
+    (THREE + "go-template={{end}}'",),
+    (THREE + "go-template={{foo}}'",),
+    (THREE + "go-template='",),
+    ("get secret hidden -n {ns} -o 'go-template={{range $k, $v := .data}}{{$k}}={{$v | base64decode}} {{end}}'",),
+    ("get cm first -n {ns} -o 'go-template={{exists . \"data\" \"size\"}} {{exists . \"data\" \"nope\"}}'",),
+    (MINE + "-o template={{.kind}}",),
+    (MINE + "--template={{.kind}}",),
+    (MINE + "-o go-template-file=names.template",),
+    (MINE + "-o go-template-file=nope.template",),
+    # sorting
+    (MINE + "--sort-by=.metadata.name",),
+    (MINE + "--sort-by={.data.size}",),
+    (MINE + "--sort-by=data.weight -o name",),
+    (MINE + "--sort-by=.metadata.annotations.example\\.com/rank",),
+    (MINE + "--sort-by=.data.size -o jsonpath={.items[*].metadata.name}",),
+    (MINE + "--sort-by=.data.size -o custom-columns=N:.metadata.name,S:.data.size",),
+    (MINE + "--sort-by=.data.size -o json", "norm"),
+    (MINE + "--sort-by=.data.size -o yaml", "norm"),
+    (MINE + "--sort-by=.data.size --no-headers --show-labels",),
+    (MINE + "--sort-by=.nope", SORT_FAILS),
+    (MINE + "--sort-by=.nope -o name",),
+    (MINE + "--sort-by={.a}{.b}", SORT_FAILS),
+    (MINE + "--sort-by={.a[}", SORT_FAILS),
+    (MINE + "--sort-by=",),
+    ("get deploy -n {ns} --sort-by=.spec.minReadySeconds",),
+    ("get cm first -n {ns} --sort-by=.metadata.name",),
+    ("get cm -n {ns} -l app=nobody --sort-by=.metadata.name",),
+    # labels, formats
+    (MINE + "-L app -L tier",),
+    (MINE + "--label-columns=app,tier --show-labels",),
+    (MINE + "-L app -o wide",),
+    (MINE + "-L app --no-headers",),
+    (MINE + "--show-labels -o wide",),
+    (MINE + "--show-labels -o name",),
+    (MINE + "--show-labels -o json",),
+    (MINE + "-L app -o custom-columns=A:.kind",),
+    (MINE + "-L app -o name",),
+    (MINE + "-o nope",),
+    (MINE + "-o json=x",),
+    (MINE + "-o name",),
+    ("get cm,secret -n {ns} -o 'jsonpath={range .items[*]}{.kind} {.metadata.name};{end}' -l app",),
+    ("get cm/first secret/hidden -n {ns} -o custom-columns=K:.kind,N:.metadata.name",),
+    ("get cm/first secret/hidden -n {ns} -o 'go-template={{range .items}}{{.kind}} {{end}}'",),
+    ("get -f set.yaml -n {ns} -o jsonpath={.items[*].kind}",),
+    ("get cm -n {ns} -l app=nobody -o yaml --ignore-not-found",),
+    ("get cm -n {ns} -l app=nobody -o yaml",),
+    ("get cm -n {ns} --output-watch-events",),
+]
