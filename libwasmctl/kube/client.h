@@ -97,6 +97,9 @@ struct kube_call {
 /* All fields are copied. Never NULL: what cannot even be started fails through done. */
 struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call);
 void kube_req_cancel(struct kube_req *r); /* NULL is fine */
+/* Streams: no pieces and no end are given out while paused, and the server is held back (by what curl is ready
+ * to hold of a stream). The silence limit stands still. May be called from the chunk function. */
+void kube_req_pause(struct kube_req *r, bool paused);
 
 /* For command-line programs: runs the loop until the answer is there. *ret_body (may be NULL) is owned by the
  * caller. Must not be called from a callback. Inside a fiber only the fiber waits; ERR_CANCELLED when that

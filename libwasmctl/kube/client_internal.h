@@ -105,7 +105,7 @@ struct kube_req {
     bool logged_in; /* a plugin has just run for it: what it gave is used whatever it says */
     unsigned auth_serial;
     int64_t sent_ms; /* this attempt */
-    bool is_open, told_open;
+    bool is_open, told_open, paused;
     unsigned retries;
     CURLcode result;
     struct err *failure; /* decided by us (deadline, silence, cancelled by the chunk function) */

@@ -22,6 +22,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     size_t len = size * n;
     long status = 0;
 
+    if (r->paused)
+        return CURL_WRITEFUNC_PAUSE;
     r->got_bytes = true;
     r->link->heard_ms = loop_now_ms(r->client->loop);
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -426,6 +428,24 @@ void kube_req_free(struct kube_req *r)
     free(r);
 }
 
+void kube_req_pause(struct kube_req *r, bool paused)
+{
+    if (r->paused == paused)
+        return;
+    r->paused = paused;
+    if (r->silence && r->silence_ms && r->easy) {
+        if (paused)
+            loop_timer_stop(r->silence);
+        else
+            loop_timer_start(r->silence, r->silence_ms);
+    }
+    if (paused)
+        return;
+    if (r->easy)
+        curl_easy_pause(r->easy, CURLPAUSE_CONT);
+    kube_client_mark_ready(r);
+}
+
 void kube_req_complete(struct kube_req *r, CURLcode result)
 {
     long status = 0;
@@ -639,6 +659,8 @@ void kube_req_deliver(struct kube_req *r)
 {
     _cleanup_err_ struct err *err = NULL;
 
+    if (r->paused)
+        return;
     r->in_callback = true;
     bool goes_on = deliver_chunk(r);
     if (goes_on && r->state == REQ_FINISHED && !try_again(r)) {

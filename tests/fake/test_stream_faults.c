@@ -36,6 +36,35 @@ static void test_stream(void **state)
     assert_string_equal(o.body, "");
 }
 
+/* A paused stream brings neither data nor its end, and loses nothing. */
+static void test_paused_stream(void **state)
+{
+    struct fault *t = *state;
+    _cleanup_outcome_ struct outcome o = {0};
+    struct http_expect *e =
+        http_fake_expect(t->server, "GET", THINGS, (struct http_answer){.ending = HTTP_HELD});
+    struct kube_call call = get();
+
+    call.chunk = outcome_chunk;
+    call.done = outcome_done;
+    call.arg = &o;
+    struct kube_req *r = kube_do(t->client, &call);
+    WAIT_FOR(t, http_expect_open(e));
+    http_fake_chunk(e, "one");
+    WAIT_FOR(t, o.chunks == 1);
+    kube_req_pause(r, true);
+    kube_req_pause(r, true);
+    http_fake_chunk(e, "two");
+    http_fake_finish(e);
+    fault_settle(t);
+    assert_int_equal(o.chunks, 1);
+    assert_int_equal(o.done, 0);
+    kube_req_pause(r, false);
+    WAIT_FOR(t, o.done);
+    assert_null(o.err);
+    assert_string_equal(buf_str(&o.stream), "onetwo");
+}
+
 static void test_stream_refused(void **state)
 {
     struct fault *t = *state;
@@ -457,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         REAL(test_ended_by_warning),
         REAL(test_stream),
+        REAL(test_paused_stream),
         REAL(test_stream_refused),
         FAKE(test_silent_stream),
         REAL(test_receiver_ends_stream),
