@@ -1,0 +1,52 @@
+/*
+ * The log of one container of a Pod: every line once, in the order of the log, whatever becomes of the
+ * connection. Source: GET /api/v1/namespaces/{ns}/pods/{pod}/log of the Kubernetes API with timestamps=true.
+ *
+ * In follow mode a stream that ends or breaks is opened again where it broke off (tail/resume.h): with a
+ * clean end too, as kubelets end streams when they rotate a log and proxies when they feel like it, until the
+ * owner says that the container has ended. Lines that were rotated away meanwhile are told by one line
+ * flagged TAIL_GAP. Without follow a broken stream is tried again a few times.
+ *
+ * Tries are 100 ms apart at first, 5 s at most; a line that arrives starts that anew.
+ */
+#ifndef WASMCTL_TAIL_POD_STREAM_H
+#define WASMCTL_TAIL_POD_STREAM_H
+
+#include "kube/client.h"
+#include "tail/line.h"
+
+struct tail_pod_stream;
+
+enum tail_stream_state {
+    TAIL_STREAM_OPENED,
+    TAIL_STREAM_AWAY,  /* will be tried again; err tells why, NULL for a clean end */
+    TAIL_STREAM_ENDED, /* for good; err NULL: all was read. The stream may be freed, also in the call */
+};
+
+struct tail_pod_stream_options {
+    struct kube_client *client;
+    const char *namespace, *pod, *container; /* copied */
+    bool follow, previous;
+    int64_t since_ns;    /* wall clock; 0 = from the beginning; exact to the nanosecond */
+    int64_t tail_lines;  /* < 0 = all */
+    int64_t limit_bytes; /* 0 = none */
+    size_t line_most;    /* bytes of a line, 0 = TAIL_LINE_MOST */
+    /* The text is valid during the call; the stream must not be freed in it. Returns false when the owner has
+     * its hands full: the stream pauses (what has arrived still comes) until tail_pod_stream_more(). */
+    bool (*line)(void *arg, const struct tail_line *line);
+    void (*state)(void *arg, enum tail_stream_state state, const struct err *err);
+    void *arg;
+};
+
+/* Never NULL; nothing is called before the next turn of the loop. */
+struct tail_pod_stream *tail_pod_stream_new(const struct tail_pod_stream_options *options);
+void tail_pod_stream_free(struct tail_pod_stream *s);
+/* There is room again. */
+void tail_pod_stream_more(struct tail_pod_stream *s);
+/* The container has ended; restarted: another instance of it runs, or ran, since. What is left of its log is
+ * read to the end, which is the end of the stream. */
+void tail_pod_stream_container_ended(struct tail_pod_stream *s, bool restarted);
+/* Something changed for the better (the container runs now): try at once. */
+void tail_pod_stream_retry(struct tail_pod_stream *s);
+
+#endif
