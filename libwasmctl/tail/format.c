@@ -1,0 +1,437 @@
+#include "tail/format.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define RESET     "\033[0m"
+#define FAINT     "\033[2m"
+#define BOLD      "\033[1m"
+#define HIGHLIGHT "\033[1;31m"
+
+enum { SPANS_MOST = 64, STAMP_LEN = 64, NS_DIGITS = 9 };
+
+const char *const tail_output_choices[] = {"default", "raw", "json", "ndjson", "pretty", NULL};
+
+struct tail_format {
+    struct tail_format_options options;
+    /* The time in front of the fraction, of the second it was made for. */
+    int64_t second;
+    char date[STAMP_LEN], zone[STAMP_LEN];
+};
+
+struct tail_style {
+    char *prefix; /* ends with a blank; with colours */
+    size_t prefix_len;
+    char *json; /* members after message and timestamp, and the brace */
+    size_t json_len;
+};
+
+void tail_info_release(struct tail_info *i)
+{
+    free(i->context);
+    free(i->namespace);
+    free(i->pod);
+    free(i->container);
+    free(i->node);
+    cJSON_Delete(i->labels);
+    cJSON_Delete(i->annotations);
+    *i = (struct tail_info){0};
+}
+
+struct tail_format *tail_format_new(const struct tail_format_options *options)
+{
+    struct tail_format *f = xcalloc(1, sizeof(*f));
+
+    f->options = *options;
+    f->second = INT64_MIN;
+    tzset();
+    return f;
+}
+
+void tail_format_free(struct tail_format *f)
+{
+    free(f);
+}
+
+/* Sources: their looks */
+
+/* Told apart without a look at red and green alone; no red, which is for what is wrong. */
+static const char *const colours[][2] = {
+    {"\033[36m", "\033[96m"},
+    {"\033[33m", "\033[93m"},
+    {"\033[35m", "\033[95m"},
+    {"\033[34m", "\033[94m"},
+    {"\033[32m", "\033[92m"},
+    {"\033[38;5;208m", "\033[38;5;214m"},
+    {"\033[38;5;111m", "\033[38;5;117m"},
+    {"\033[38;5;177m", "\033[38;5;183m"},
+    {"\033[38;5;150m", "\033[38;5;156m"},
+    {"\033[38;5;180m", "\033[38;5;186m"},
+};
+
+static void add_part(const struct tail_format *f, struct buf *out, const char *colour, const char *text)
+{
+    if (!text)
+        return;
+    _cleanup_free_ char *shown = str_escape_control(text, false);
+    if (f->options.colour)
+        buf_addf(out, "%s%s" RESET " ", colour, shown);
+    else
+        buf_addf(out, "%s ", shown);
+}
+
+static void add_member(struct buf *out, const char *key, const cJSON *value)
+{
+    _cleanup_free_ char *text = value ? json_print(value) : NULL;
+
+    if (text)
+        buf_addf(out, ",\"%s\":%s", key, text);
+}
+
+static void add_string(struct buf *out, const char *key, const char *value)
+{
+    cJSON *o = value ? cJSON_CreateString(value) : NULL;
+
+    add_member(out, key, o);
+    cJSON_Delete(o);
+}
+
+struct tail_style *tail_style_new(const struct tail_format *f, const struct tail_info *info,
+                                  unsigned siblings)
+{
+    struct tail_style *s = xcalloc(1, sizeof(*s));
+    struct buf prefix = BUF_INIT, json = BUF_INIT;
+    const char *const *colour = colours[siblings % ARRAY_LEN(colours)];
+
+    if (f->options.contexts)
+        add_part(f, &prefix, FAINT, info->context);
+    if (f->options.namespaces)
+        add_part(f, &prefix, FAINT, info->namespace);
+    add_part(f, &prefix, colour[0], info->pod);
+    if (f->options.by_container && info->container)
+        colour = colours[str_hash64(info->container, strlen(info->container), STR_HASH64_INIT) %
+                         ARRAY_LEN(colours)];
+    add_part(f, &prefix, colour[1], info->container);
+    s->prefix_len = prefix.len;
+    s->prefix = buf_take(&prefix);
+    add_string(&json, "context", info->context);
+    add_string(&json, "nodeName", info->node);
+    add_string(&json, "namespace", info->namespace);
+    add_string(&json, "podName", info->pod);
+    add_string(&json, "containerName", info->container);
+    add_member(&json, "labels", info->labels);
+    add_member(&json, "annotations", info->annotations);
+    buf_adds(&json, "}\n");
+    s->json_len = json.len;
+    s->json = buf_take(&json);
+    return s;
+}
+
+void tail_style_free(struct tail_style *s)
+{
+    if (!s)
+        return;
+    free(s->prefix);
+    free(s->json);
+    free(s);
+}
+
+/* Times */
+
+static void make_second(struct tail_format *f, int64_t second)
+{
+    time_t t = (time_t)second;
+    struct tm tm;
+
+    f->second = second;
+    if (!localtime_r(&t, &tm))
+        gmtime_r(&t, &tm);
+    if (f->options.times == TAIL_TIMES_SHORT) {
+        strftime(f->date, sizeof(f->date), "%m-%d %H:%M:%S", &tm);
+        return;
+    }
+    strftime(f->date, sizeof(f->date), "%Y-%m-%dT%H:%M:%S.", &tm);
+    long off = tm.tm_gmtoff / 60;
+    if (off == 0)
+        memcpy(f->zone, "Z", 2);
+    else
+        snprintf(f->zone, sizeof(f->zone), "%c%02ld:%02ld", off < 0 ? '-' : '+', labs(off) / 60,
+                 labs(off) % 60);
+}
+
+static void add_time(struct tail_format *f, struct buf *out, int64_t ns)
+{
+    int64_t second = ns / 1000000000, rest = ns % 1000000000;
+    char digits[NS_DIGITS];
+
+    if (rest < 0) {
+        rest += 1000000000;
+        second--;
+    }
+    if (second != f->second)
+        make_second(f, second);
+    buf_adds(out, f->date);
+    if (f->options.times == TAIL_TIMES_SHORT)
+        return;
+    for (int i = NS_DIGITS; i-- > 0; rest /= 10)
+        digits[i] = (char)('0' + rest % 10);
+    buf_add(out, digits, sizeof(digits));
+    buf_adds(out, f->zone);
+}
+
+/* Messages */
+
+/* Bytes that do something to a terminal: control characters, but for tabs. */
+static bool is_control(unsigned char c)
+{
+    return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/* Length of an SGR sequence (colours) at p, 0 if there is none: the only one that may pass. */
+static size_t sgr_len(const char *p, const char *end)
+{
+    const char *q = p + 2;
+
+    if (end - p < 3 || p[0] != '\033' || p[1] != '[')
+        return 0;
+    while (q < end && ((*q >= '0' && *q <= '9') || *q == ';' || *q == ':'))
+        q++;
+    return q < end && *q == 'm' ? (size_t)(q - p) + 1 : 0;
+}
+
+/* Makes control characters visible; colours pass. Returns whether there was a colour. */
+static bool add_safe(struct buf *out, const char *text, size_t len)
+{
+    const char *p = text, *end = text + len, *plain = text;
+    bool coloured = false;
+
+    while (p < end) {
+        /* C1 control characters are two bytes in UTF-8. */
+        bool c1 = (unsigned char)p[0] == 0xc2 && end - p > 1 && (unsigned char)p[1] < 0xa0 &&
+                  (unsigned char)p[1] >= 0x80;
+        if (!c1 && !is_control((unsigned char)*p)) {
+            p++;
+            continue;
+        }
+        size_t n = sgr_len(p, end);
+        if (n) {
+            coloured = true;
+            p += n;
+            continue;
+        }
+        buf_add(out, plain, (size_t)(p - plain));
+        n = c1 ? 2 : 1;
+        buf_addf(out, "\\x%02x", c1 ? (unsigned char)p[1] : (unsigned char)*p);
+        p += n;
+        plain = p;
+    }
+    buf_add(out, plain, (size_t)(end - plain));
+    return coloured;
+}
+
+static void add_marked(struct tail_format *f, struct buf *out, const char *text, size_t len)
+{
+    struct tail_span spans[SPANS_MOST];
+    size_t n = f->options.filter ? tail_filter_spans(f->options.filter, text, len, spans, SPANS_MOST) : 0;
+    size_t at = 0;
+    bool coloured = false;
+
+    for (size_t i = 0; i < n; i++) {
+        coloured |= add_safe(out, text + at, spans[i].from - at);
+        buf_adds(out, HIGHLIGHT);
+        add_safe(out, text + spans[i].from, spans[i].to - spans[i].from);
+        buf_adds(out, RESET);
+        at = spans[i].to;
+    }
+    coloured |= add_safe(out, text + at, len - at);
+    if (coloured)
+        buf_adds(out, RESET);
+}
+
+static void add_message(struct tail_format *f, struct buf *out, const struct tail_line *line)
+{
+    size_t len = line->len;
+
+    /* Windows' line ends would overwrite the line. */
+    if (len && line->text[len - 1] == '\r')
+        len--;
+    if (f->options.colour)
+        add_marked(f, out, line->text, len);
+    else
+        buf_add(out, line->text, len);
+    if (line->flags & TAIL_CUT)
+        buf_adds(out, "... (cut)");
+}
+
+/* JSON */
+
+/* A string as JSON; what is not UTF-8 becomes U+FFFD. */
+static void add_json_string(struct buf *out, const char *text, size_t len)
+{
+    const char *p = text, *end = text + len, *plain = text;
+
+    buf_addc(out, '"');
+    while (p < end) {
+        unsigned char c = (unsigned char)*p;
+        size_t n = 1;
+        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+            p++;
+            continue;
+        }
+        if (c >= 0x80) {
+            /* The text is not NUL-terminated: look at a copy near its end. */
+            char near[8] = "";
+            uint32_t cp;
+            memcpy(near, p, (size_t)(end - p) < 7 ? (size_t)(end - p) : 7);
+            n = str_utf8_next(near, &cp);
+            if (n && n <= (size_t)(end - p)) {
+                p += n;
+                continue;
+            }
+            n = 1;
+        }
+        buf_add(out, plain, (size_t)(p - plain));
+        if (c >= 0x80)
+            buf_adds(out, "\xef\xbf\xbd");
+        else if (c == '"' || c == '\\')
+            buf_addf(out, "\\%c", c);
+        else if (c == '\t')
+            buf_adds(out, "\\t");
+        else
+            buf_addf(out, "\\u%04x", c);
+        p += n;
+        plain = p;
+    }
+    buf_add(out, plain, (size_t)(end - plain));
+    buf_addc(out, '"');
+}
+
+static void format_json(struct tail_format *f, struct buf *out, const struct tail_style *style,
+                        const struct tail_line *line)
+{
+    buf_adds(out, "{\"message\":");
+    add_json_string(out, line->text, line->len);
+    if (line->ns) {
+        buf_adds(out, ",\"timestamp\":\"");
+        add_time(f, out, line->ns);
+        buf_addc(out, '"');
+    }
+    if (line->flags & TAIL_LATE)
+        buf_adds(out, ",\"late\":true");
+    if (line->flags & TAIL_CUT)
+        buf_adds(out, ",\"cut\":true");
+    if (line->flags & (TAIL_GAP | TAIL_NOTICE))
+        buf_addf(out, ",\"kind\":\"%s\"", line->flags & TAIL_GAP ? "gap" : "notice");
+    buf_add(out, style->json, style->json_len);
+}
+
+/* Messages that are JSON objects, for people */
+
+static const char *level_colour(const char *level)
+{
+    static const struct {
+        const char *name, *colour;
+    } rows[] = {
+        {"trace", FAINT},        {"debug", FAINT},        {"info", "\033[32m"},
+        {"notice", "\033[36m"},  {"warn", "\033[33m"},    {"warning", "\033[33m"},
+        {"error", "\033[31m"},   {"err", "\033[31m"},     {"critical", "\033[1;31m"},
+        {"fatal", "\033[1;31m"}, {"panic", "\033[1;31m"}, {"10", FAINT},
+        {"20", FAINT},           {"30", "\033[32m"},      {"40", "\033[33m"},
+        {"50", "\033[31m"},      {"60", "\033[1;31m"}, /* bunyan */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strcasecmp(rows[i].name, level) == 0)
+            return rows[i].colour;
+    return "";
+}
+
+static const cJSON *member_of(const cJSON *o, const char *const *names)
+{
+    for (; *names; names++) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(o, *names);
+        if (value && !cJSON_IsObject(value) && !cJSON_IsArray(value))
+            return value;
+    }
+    return NULL;
+}
+
+static char *value_text(const cJSON *value)
+{
+    return cJSON_IsString(value) ? xstrdup(value->valuestring) : json_print(value);
+}
+
+static bool add_pretty(struct tail_format *f, struct buf *out, const struct tail_line *line)
+{
+    static const char *const levels[] = {"level", "severity", "lvl", "levelname", "log.level", NULL};
+    static const char *const texts[] = {"msg", "message", "event", NULL};
+    static const char *const times[] = {"time", "ts", "timestamp", "@timestamp", "t", NULL};
+    _cleanup_json_ cJSON *o = NULL;
+
+    if (!line->len || line->text[0] != '{' || json_parse(line->text, line->len, "line", &o, NULL) < 0 ||
+        !cJSON_IsObject(o))
+        return false;
+    const cJSON *level = member_of(o, levels), *text = member_of(o, texts), *time = member_of(o, times);
+    struct tail_line part = *line;
+    part.flags = 0;
+    if (level) {
+        _cleanup_free_ char *word = value_text(level);
+        _cleanup_free_ char *shown = str_escape_control(word, false);
+        if (f->options.colour)
+            buf_addf(out, "%s%-5s" RESET " ", level_colour(word), shown);
+        else
+            buf_addf(out, "%-5s ", shown);
+    }
+    if (text) {
+        _cleanup_free_ char *word = value_text(text);
+        part.text = word;
+        part.len = strlen(word);
+        add_message(f, out, &part);
+    }
+    json_each (value, o) {
+        if (value == level || value == text || value == time)
+            continue;
+        _cleanup_free_ char *key = str_escape_control(value->string, false);
+        _cleanup_free_ char *word = value_text(value);
+        _cleanup_free_ char *shown = str_escape_control(word, false);
+        bool quoted = cJSON_IsString(value) && (!*shown || strpbrk(shown, " =\""));
+        buf_addf(out, f->options.colour ? " " FAINT "%s=" RESET : " %s=", key);
+        buf_addf(out, quoted ? "\"%s\"" : "%s", shown);
+    }
+    return true;
+}
+
+void tail_format_line(struct tail_format *f, struct buf *out, const struct tail_style *style,
+                      const struct tail_line *line)
+{
+    const struct tail_format_options *o = &f->options;
+
+    if (o->output == TAIL_OUTPUT_JSON || o->output == TAIL_OUTPUT_NDJSON) {
+        format_json(f, out, style, line);
+        return;
+    }
+    if (o->output != TAIL_OUTPUT_RAW)
+        buf_add(out, style->prefix, style->prefix_len);
+    if (o->times != TAIL_TIMES_NONE && line->ns) {
+        add_time(f, out, line->ns);
+        buf_addc(out, ' ');
+    }
+    if (line->flags & (TAIL_GAP | TAIL_NOTICE)) {
+        buf_adds(out, o->colour ? BOLD "-- " : "-- ");
+        add_message(f, out, line);
+        buf_adds(out, o->colour ? " --" RESET "\n" : " --\n");
+        return;
+    }
+    if (line->flags & TAIL_LATE && o->output != TAIL_OUTPUT_RAW)
+        buf_adds(out, o->colour ? FAINT "(late)" RESET " " : "(late) ");
+    if (o->output == TAIL_OUTPUT_RAW)
+        buf_add(out, line->text, line->len);
+    else if (o->output != TAIL_OUTPUT_PRETTY || !add_pretty(f, out, line))
+        add_message(f, out, line);
+    buf_addc(out, '\n');
+}
