@@ -32,7 +32,7 @@ class Cluster:
     def __init__(self, folder):
         self.dir, self.children = folder, []
         client, peer, self.port = free_ports(3)
-        etcd = f"http://127.0.0.1:{client}"
+        self.etcd = etcd = f"http://127.0.0.1:{client}"
         self.openssl("genrsa", "-out", "sa.key", "2048")
         self.openssl("rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub")
         self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.crt", "-days", "2",
