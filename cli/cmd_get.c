@@ -95,18 +95,6 @@ static void close_table(struct getting *g)
     g->prefix = NULL;
 }
 
-/* CSV: the rows of all contexts make one file, so only the first one names the columns. */
-static void share_titles(struct getting *g)
-{
-    static const char csv_titles;
-    void **titled = g->o->format == PRINT_CSV && !g->with_kind ? fleet_shared(g->c, &csv_titles, free) : NULL;
-
-    if (titled && *titled)
-        print_server_table_hide_header(g->table);
-    else if (titled)
-        *titled = xcalloc(1, 1);
-}
-
 static int show_rows(struct getting *g, const cJSON *answer, struct err **err)
 {
     _cleanup_buf_ struct buf out = BUF_INIT;
@@ -120,21 +108,33 @@ static int show_rows(struct getting *g, const cJSON *answer, struct err **err)
         g->kind = g->target->resource;
         g->table = get_table_new(g->c, g->o, g->kind, g->with_kind, &g->prefix);
         g->fresh = true;
-        share_titles(g);
     }
     int n = print_server_table_add(g->table, &out, answer, NULL, err);
     if (n > 0) {
         /* A blank line stands between the tables of several kinds. */
-        if (g->fresh && g->printed && !g->o->no_headers)
+        bool titled = g->fresh && !g->o->no_headers, csv = g->o->format == PRINT_CSV;
+        if (titled && g->printed && !(csv && fleet_is(g->c)))
             cmd_out("\n");
         g->fresh = false;
-        if (g->o->format == PRINT_CSV)
-            fleet_block(g->c, &out, NULL);
+        if (csv)
+            fleet_plain_rows(g->c, &out, titled);
         else
             cmd_out_buf(&out);
         g->printed = true;
     }
     return n < 0 ? n : 0;
+}
+
+/* Templates give text for each context; where the text is JSON, the contexts together are to be JSON too. */
+static void show_text(struct getting *g, const struct buf *text)
+{
+    cJSON *value = NULL;
+
+    if (fleet_is(g->c) && g->o->format == PRINT_JSONPATH_JSON && text->len &&
+        json_parse(buf_str(text), text->len, "values", &value, NULL) == 0)
+        fleet_value(g->c, value);
+    else
+        cmd_out_buf(text);
 }
 
 static int show_object(struct getting *g, cJSON *object, const char *kind, struct err **err)
@@ -156,7 +156,7 @@ static int show_object(struct getting *g, cJSON *object, const char *kind, struc
     if (g->o->format == PRINT_NDJSON)
         fleet_block(g->c, &out, NULL);
     else
-        cmd_out_buf(&out);
+        show_text(g, &out);
     return r;
 }
 
@@ -228,6 +228,14 @@ static int show(void *arg, cJSON *answer, struct err **err)
     return g->o->table ? show_rows(g, answer, err) : show_objects(g, answer, err);
 }
 
+/* Rows need the metadata of their objects for some columns only; without it an answer is a fifth as long. */
+static bool rows_suffice(const struct getting *g)
+{
+    const struct get_options *o = g->o;
+
+    return !(o->all_namespaces && g->target->resource->namespaced) && !o->show_labels && !o->label_columns;
+}
+
 static int get_target(struct getting *g, struct err **err)
 {
     const struct cli_target *t = g->target;
@@ -260,6 +268,8 @@ static int get_target(struct getting *g, struct err **err)
     /* What is sorted by must come with the rows. */
     if (g->o->table && g->sorter)
         cli_query_add(&query, "includeObject", "Object");
+    else if (g->o->table && rows_suffice(g))
+        cli_query_add(&query, "includeObject", "None");
     if (names_only)
         accept = CLI_AS_METADATA_LIST;
     r = kube_list_wait(client, path, buf_str(&query), accept,
@@ -346,7 +356,8 @@ static void finish(struct getting *g, const struct cli_targets *targets)
         return;
     if (print_output_finish(g->o->print, &out, &e) < 0)
         vec_push(&g->errors, e);
-    cmd_out_buf(&out);
+    else
+        show_text(g, &out);
 }
 
 static int get_list(struct cmd_ctx *c, const struct get_options *o, const struct cli_targets *targets,

@@ -30,6 +30,7 @@ struct fleet_member {
     struct err *reason; /* why nothing came from its server */
     char *nothing;      /* "No resources found" */
     cJSON *items;       /* for the List of all */
+    cJSON *value;       /* for the object of all */
     bool waited;        /* it stood still at least once: something was sent */
     bool answered;      /* the server said something */
     bool done, live, told, retrying, given_up;
@@ -120,6 +121,22 @@ void fleet_block(struct cmd_ctx *c, const struct buf *text, const char *between)
         fleet_out_block(c->member->fleet->out, c->member->index, buf_str(text), text->len, between);
     else
         cmd_out_buf(text);
+}
+
+void fleet_plain_rows(struct cmd_ctx *c, const struct buf *text, bool titled)
+{
+    if (c->member)
+        fleet_out_plain_rows(c->member->fleet->out, c->member->index, buf_str(text), text->len, titled);
+    else
+        cmd_out_buf(text);
+}
+
+void fleet_value(struct cmd_ctx *c, cJSON *value)
+{
+    struct fleet_member *m = c->member;
+
+    cJSON_Delete(m->value);
+    m->value = value;
 }
 
 void fleet_nothing(struct cmd_ctx *c, const char *text)
@@ -402,6 +419,22 @@ static void print_list(struct fleet *f)
     cmd_out_buf(&out);
 }
 
+static void print_values(struct fleet *f)
+{
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    _cleanup_json_ cJSON *all = cJSON_CreateObject();
+
+    for (size_t i = 0; i < f->n; i++)
+        if (f->members[i].value)
+            json_put(all, f->names[i], TAKE_PTR(f->members[i].value));
+    if (!all->child)
+        return;
+    /* In the order of the contexts, not of their names. */
+    json_print_to(&out, all, true);
+    buf_addc(&out, '\n');
+    cmd_out_buf(&out);
+}
+
 static void tell_nothing(const struct fleet *f)
 {
     const char *text = NULL;
@@ -533,6 +566,7 @@ static void release(struct fleet *f)
         err_free(m->reason);
         free(m->nothing);
         cJSON_Delete(m->items);
+        cJSON_Delete(m->value);
     }
     while (f->shared) {
         struct shared *s = f->shared;
@@ -558,6 +592,7 @@ static int finish(struct fleet *f, struct err **err)
         return first->code < 0 ? err_move(err, TAKE_PTR(first->err)) : 1;
     }
     print_list(f);
+    print_values(f);
     cmd_flush();
     tell_nothing(f);
     tell_summary(f);

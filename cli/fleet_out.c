@@ -16,7 +16,7 @@ struct piece {
     struct piece *next;
     enum piece_kind kind;
     unsigned table; /* which table of the context it belongs to, counted from 0 */
-    char *header;   /* rows: record of the header without its first byte, NULL if there is none */
+    char *header;   /* rows: record of the header without its first byte, or their title; NULL: none */
     struct buf text;
     bool measured;
     char *between;
@@ -47,6 +47,7 @@ struct fleet_out {
     struct print_table *table;
     char *header; /* of the table that is being printed */
     bool header_known;
+    char *title; /* of plain rows */
 };
 
 static void on_timer(void *arg _unused_)
@@ -99,6 +100,7 @@ void fleet_out_free(struct fleet_out *o)
     loop_timer_free(o->timer);
     print_table_free(o->table);
     free(o->header);
+    free(o->title);
     free(o->queues);
     free(o);
 }
@@ -195,6 +197,24 @@ void fleet_out_block(struct fleet_out *o, size_t i, const char *text, size_t len
     struct piece *p = piece_for(q, PIECE_BLOCK);
     p->between = xstrdup_null(between);
     add_text(o, q, p, text, len);
+}
+
+void fleet_out_plain_rows(struct fleet_out *o, size_t i, const char *text, size_t len, bool titled)
+{
+    struct queue *q = &o->queues[i];
+    const char *end = titled ? memchr(text, '\n', len) : NULL;
+    size_t title = end ? (size_t)(end - text) + 1 : 0;
+
+    if (title) {
+        q->table++;
+        free(q->header);
+        q->header = xstrndup(text, title);
+    }
+    if (title == len)
+        return;
+    struct piece *p = piece_for(q, PIECE_BLOCK);
+    p->header = xstrdup_null(q->header);
+    add_text(o, q, p, text + title, len - title);
 }
 
 void fleet_out_live(struct fleet_out *o, size_t i)
@@ -305,6 +325,10 @@ static void print_first(struct fleet_out *o, size_t i)
     } else {
         if (p->between && o->printed)
             o->write(o->arg, p->between, strlen(p->between));
+        if (p->header && !streq_null(p->header, o->title)) {
+            xstr_replace(&o->title, p->header);
+            o->write(o->arg, p->header, strlen(p->header));
+        }
         o->write(o->arg, buf_str(&p->text), p->text.len);
     }
     o->printed = o->printed || p->text.len;

@@ -35,6 +35,9 @@ void fleet_out_add(struct fleet_out *o, size_t i, const char *text, size_t len);
 /* Text that is printed as it is and in one piece; `between` goes before it when something was printed
  * already. */
 void fleet_out_block(struct fleet_out *o, size_t i, const char *text, size_t len, const char *between);
+/* The same for rows that need no lining up (CSV). titled: the first line names the columns; it is printed
+ * only where they change. */
+void fleet_out_plain_rows(struct fleet_out *o, size_t i, const char *text, size_t len, bool titled);
 /* From now on it prints when something happens: nobody waits for it. */
 void fleet_out_live(struct fleet_out *o, size_t i);
 /* It prints nothing more. */

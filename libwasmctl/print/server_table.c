@@ -220,11 +220,6 @@ static void header_once(struct print_server_table *t)
     t->header_done = true;
 }
 
-void print_server_table_hide_header(struct print_server_table *t)
-{
-    t->header_done = true;
-}
-
 int print_server_table_add(struct print_server_table *t, struct buf *out, const cJSON *answer,
                            const char *event, struct err **err)
 {

@@ -27,8 +27,6 @@ struct print_server_table *print_server_table_new(const struct print_server_tabl
 void print_server_table_free(struct print_server_table *t);
 DEFINE_CLEANUP(struct print_server_table *, print_server_table_free)
 
-/* The names of the columns stand somewhere else already. */
-void print_server_table_hide_header(struct print_server_table *t);
 /* Appends the rows of an answer: a Table, a List, or one object. The header comes before the first row only;
  * the columns are those of the first table that names any. event: text of the EVENT column, NULL if there is
  * none. Returns the number of rows, or ERR_PROTOCOL when answer is none of the three. */

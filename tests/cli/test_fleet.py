@@ -192,6 +192,36 @@ class Formats(FleetTest):
         self.expect("get wa --all-contexts -o name",
                     "aws   wasmactor.wasmctl.dev/hello-aws\ngcp   wasmactor.wasmctl.dev/hello-gcp\n")
 
+    def test_lines_of_templates(self):
+        self.expect(["get", "wa", "--all-contexts", "-o", "jsonpath={.items[*].metadata.name}"],
+                    "aws   hello-aws\ngcp   hello-gcp\n")
+
+    def test_values_as_one_json_object(self):
+        self.expect(["get", "wa", "--contexts", "gcp,aws", "-o", "jsonpath-as-json={.items[*].metadata.name}"],
+                    '{\n    "gcp": [\n        "hello-gcp"\n    ],\n    "aws": [\n        "hello-aws"\n    ]\n}\n')
+
+    def test_custom_columns(self):
+        self.expect("get wa --all-contexts -o custom-columns=N:.metadata.name,I:.spec.image",
+                    "CONTEXT   N           I\naws       hello-aws   ghcr.io/example/hello:1\n"
+                    "gcp       hello-gcp   ghcr.io/example/hello:1\n")
+
+    def test_an_object_a_line(self):
+        got = self.run_cli("get", "wa", "--all-contexts", "-o", "ndjson")
+        self.assertEqual([("aws", "hello-aws"), ("gcp", "hello-gcp")], self.contexts(json.loads(l) for l in got.out.splitlines()))
+
+    def test_csv_names_its_columns_once_whoever_answers_first(self):
+        late = threading.Event()
+        self.actors("gcp", "hello")
+
+        def first(request):
+            # Answers when the other one has.
+            while not self.apis["gcp"].requests:
+                late.wait(0.001)
+            return Answer(table(row(actor("a,b"), "1/1", "i", "5m")))
+        self.apis["aws"].on("GET", ACTORS, first)
+        self.expect("get wa --all-contexts -o csv",
+                    'CONTEXT,NAME,READY,IMAGE,AGE\naws,"a,b",1/1,i,5m\ngcp,hello,1/1,img,5m\n')
+
     def test_partial_list_is_valid(self):
         self.apis["aws"].on("GET", ACTORS, status(403, "Forbidden", "no"))
         got = self.run_cli("get", "wa", "--all-contexts", "-o", "json")
