@@ -3,7 +3,8 @@
 
 struct apply_options {
     char **files;
-    const char *output, *field_manager;
+    const char *field_manager;
+    struct cli_output output;
     bool recursive, force_conflicts, server_side;
     int dry_run, validate;
 };
@@ -17,8 +18,7 @@ static const struct cmd_opt apply_opts[] = {
     {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "A file, a folder or standard input (-); repeatable"},
     {"force-conflicts", 0, OPT_FLAG, O(force_conflicts), NULL, NULL,
      "Take over fields that somebody else manages, instead of failing"},
-    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL,
-     "Print the objects instead of a line for each"},
+    CLI_OPTS_OUTPUT(O(output)),
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "Also the folders below a folder"},
     {"server-side", 0, OPT_FLAG, O(server_side), NULL, "true",
      "Accepted for kubectl's sake: apply is always server-side"},
@@ -29,7 +29,7 @@ static const struct cmd_opt apply_opts[] = {
 static int run_apply(struct cmd_ctx *c, struct err **err)
 {
     const struct apply_options *o = c->options;
-    struct cli_results results = {.dry_run = (enum cli_dry_run)o->dry_run};
+    _cleanup_results_ struct cli_results results = {.dry_run = (enum cli_dry_run)o->dry_run};
     _cleanup_manifests_ struct manifests set = {0};
     struct apply_how how = {
         .field_manager = o->field_manager,
@@ -38,7 +38,7 @@ static int run_apply(struct cmd_ctx *c, struct err **err)
         .validate = o->validate,
         .crd_timeout_ms = 60 * 1000,
     };
-    int r = print_format_parse(o->output, &results.format, err);
+    int r = cli_results_format(&results, c, &o->output, true, err);
 
     if (r < 0)
         return r;

@@ -6,7 +6,8 @@
 
 struct create_options {
     char **files;
-    const char *output, *field_manager;
+    const char *field_manager;
+    struct cli_output output;
     bool recursive;
     int dry_run, validate;
 };
@@ -18,8 +19,7 @@ static const struct cmd_opt create_opts[] = {
     {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl",
      "Name under which the server notes who set a field"},
     {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "A file, a folder or standard input (-); repeatable"},
-    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL,
-     "Print the objects instead of a line for each"},
+    CLI_OPTS_OUTPUT(O(output)),
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "Also the folders below a folder"},
     CLI_OPT_VALIDATE(O(validate)),
     OPT_TABLE_END,
@@ -63,9 +63,9 @@ static int create_one(struct cmd_ctx *c, const struct create_options *o, const s
 static int run_create(struct cmd_ctx *c, struct err **err)
 {
     const struct create_options *o = c->options;
-    struct cli_results results = {.dry_run = (enum cli_dry_run)o->dry_run};
+    _cleanup_results_ struct cli_results results = {.dry_run = (enum cli_dry_run)o->dry_run};
     _cleanup_manifests_ struct manifests set = {0};
-    int r = print_format_parse(o->output, &results.format, err);
+    int r = cli_results_format(&results, c, &o->output, false, err);
 
     if (r < 0)
         return r;

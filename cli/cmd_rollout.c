@@ -9,7 +9,7 @@
 
 struct change_options {
     struct rollout_select select;
-    const char *output;
+    struct cli_output output;
     int dry_run;
     int64_t to_revision;
 };
@@ -20,10 +20,7 @@ struct change {
 
 #define CHANGE_OPTS                                                                                          \
     ROLLOUT_SELECT_OPTS(struct change_options, select),                                                      \
-    {                                                                                                        \
-        "output", 'o', OPT_STRING, offsetof(struct change_options, output), "yaml|json|name", NULL,          \
-            "Print the object instead of a line for each"                                                    \
-    }
+    CLI_OPTS_OUTPUT(offsetof(struct change_options, output))
 
 static const struct cmd_opt change_opts[] = {CHANGE_OPTS, OPT_TABLE_END};
 
@@ -39,12 +36,13 @@ static int run_change(struct cmd_ctx *c, const char *verb, rollout_fn fn, struct
 {
     const struct change_options *o = c->options;
     struct change ch = {.o = o, .results = {.dry_run = (enum cli_dry_run)o->dry_run}};
-    int r = print_format_parse(o->output, &ch.results.format, err);
+    int r = cli_results_format(&ch.results, c, &o->output, false, err);
 
     if (r == 0)
         r = rollout_each(c, verb, &o->select, fn, &ch, err);
     if (r == 0)
         cli_results_finish(&ch.results);
+    cli_results_release(&ch.results);
     return r;
 }
 

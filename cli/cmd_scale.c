@@ -6,7 +6,7 @@
 
 struct scale_options {
     char **files;
-    const char *output;
+    struct cli_output output;
     bool recursive;
     int64_t replicas, current;
     int dry_run;
@@ -20,8 +20,7 @@ static const struct cmd_opt scale_opts[] = {
     CLI_OPT_DRY_RUN(O(dry_run)),
     {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
      "The objects of a file, a folder or standard input (-)"},
-    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL,
-     "Print the scale object instead of a line for each"},
+    CLI_OPTS_OUTPUT(O(output)),
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"replicas", 0, OPT_INT, O(replicas), "N", NULL, "How many replicas there shall be (required)",
      .max = INT32_MAX},
@@ -72,11 +71,11 @@ static int scale_one(struct cmd_ctx *c, const struct scale_options *o, const str
 static int run_scale(struct cmd_ctx *c, struct err **err)
 {
     const struct scale_options *o = c->options;
-    struct cli_results results = {.dry_run = (enum cli_dry_run)o->dry_run};
+    _cleanup_results_ struct cli_results results = {.dry_run = (enum cli_dry_run)o->dry_run};
     struct cli_target_options how = {.verb = "scale", .need_names = true};
     _cleanup_manifests_ struct manifests files = {0};
     _cleanup_targets_ struct cli_targets targets = {0};
-    int r = print_format_parse(o->output, &results.format, err);
+    int r = cli_results_format(&results, c, &o->output, false, err);
 
     if (r < 0)
         return r;

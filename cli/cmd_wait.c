@@ -6,11 +6,15 @@
 #include "base/timefmt.h"
 #include "cli/await.h"
 #include "cli/manifest.h"
+#include "cli/result.h"
+#include "data/gotext.h"
+#include "data/jsonpath.h"
 #include "kube/watch.h"
 
 struct wait_options {
     char **files, **conditions;
-    const char *selector, *field_selector, *output;
+    const char *selector, *field_selector;
+    struct cli_output output;
     bool recursive, all, all_namespaces;
     int64_t timeout_ns;
 };
@@ -26,7 +30,7 @@ static const struct cmd_opt wait_opts[] = {
     {"for", 0, OPT_LIST, O(conditions), "WHAT", NULL,
      "create, delete, condition=NAME[=VALUE] or jsonpath={.path}[=VALUE]; repeatable: all must hold, in this "
      "order"},
-    {"output", 'o', OPT_STRING, O(output), "name", NULL, "Print kind/name only"},
+    CLI_OPTS_OUTPUT(O(output)),
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Every object whose labels match"},
     {"timeout", 0, OPT_DURATION, O(timeout_ns), NULL, "30s",
@@ -38,46 +42,65 @@ enum goal_kind { GOAL_CREATE, GOAL_DELETE, GOAL_CONDITION, GOAL_PATH };
 
 struct goal {
     enum goal_kind kind;
-    char *name;  /* condition type, or path for json_at() */
-    char *value; /* NULL: GOAL_PATH with any value */
-    char *state; /* what was seen last, for the message after the timeout */
+    char *name; /* condition type; GOAL_PATH: the path as it was given */
+    struct jsonpath *path;
+    char *value;     /* NULL: GOAL_PATH with any value */
+    char *state;     /* what was seen last, for the message after the timeout */
+    struct err *err; /* it can never hold */
+    bool keeps;      /* the object is to be printed: keep the one that was looked at last */
+    cJSON *last;
 };
 
 static void goal_release(struct goal *g)
 {
     free(g->name);
+    jsonpath_free(g->path);
     free(g->value);
     free(g->state);
+    err_free(g->err);
+    cJSON_Delete(g->last);
 }
 
-/* "{.status.placements[0].host}", ".status.x" or "status.x" -> "status.placements[0].host". Filters, ranges
- * and wildcards are refused. */
-static int parse_path(const char *text, char **ret, struct err **err)
+/* Splits "PATH=VALUE" at the one '=' that is not part of a "==". */
+static int split_path(const char *text, char **ret_path, char **ret_value, struct err **err)
 {
-    size_t len = strlen(text);
-    const char *start = text;
+    const char *equals = NULL;
 
-    if (len >= 2 && text[0] == '{' && text[len - 1] == '}') {
-        start++;
-        len -= 2;
+    for (const char *p = text; *p; p++) {
+        if (p[0] == '=' && p[1] == '=') {
+            p++;
+        } else if (*p == '=') {
+            if (equals)
+                return err_set(err, ERR_INVALID,
+                               "jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or "
+                               "--for=jsonpath='{.status.readyReplicas}'");
+            equals = p;
+        }
     }
-    if (len && *start == '$') {
-        start++;
-        len--;
+    if (equals) {
+        size_t from = strspn(equals + 1, "'\""), len = strlen(equals + 1 + from);
+        while (len && strchr("'\"", equals[from + len]))
+            len--;
+        if (!len)
+            return err_set(err, ERR_INVALID,
+                           "jsonpath wait has to have a value after equal sign, like "
+                           "--for=jsonpath='{.status.readyReplicas}'=3");
+        *ret_value = xstrndup(equals + 1 + from, len);
     }
-    if (len && *start == '.') {
-        start++;
-        len--;
-    }
-    _cleanup_free_ char *path = xstrndup(start, len);
-    if (!*path || strpbrk(path, "{}?*@:,'\"\\") || strstr(path, ".."))
-        return err_set(
-            err, ERR_UNSUPPORTED,
-            "--for=jsonpath: \"%s\" is no plain path; only fields and indexes are understood, like "
-            "{.status.placements[0].state}",
-            text);
-    *ret = TAKE_PTR(path);
+    *ret_path = equals ? xstrndup(text, (size_t)(equals - text)) : xstrdup(text);
     return 0;
+}
+
+static int parse_path_goal(const char *text, struct goal *g, struct err **err)
+{
+    int r = split_path(text, &g->name, &g->value, err);
+
+    if (r < 0)
+        return r;
+    g->kind = GOAL_PATH;
+    if (!*g->name)
+        return err_set(err, ERR_INVALID, "jsonpath expression cannot be empty");
+    return jsonpath_parse_relaxed(g->name, &g->path, err);
 }
 
 static int parse_goal(const char *text, struct goal *g, struct err **err)
@@ -94,12 +117,7 @@ static int parse_goal(const char *text, struct goal *g, struct err **err)
         if (!*g->name || !*g->value)
             return err_set(err, ERR_INVALID, "unrecognized condition: \"%s\"", text);
     } else if (str_starts(text, "jsonpath=")) {
-        const char *path = text + strlen("jsonpath="), *end = *path == '{' ? strchr(path, '}') : NULL;
-        const char *equals = strchr(end ? end : path, '=');
-        _cleanup_free_ char *raw = equals ? xstrndup(path, (size_t)(equals - path)) : xstrdup(path);
-        g->kind = GOAL_PATH;
-        g->value = equals ? xstrdup(equals + 1) : NULL;
-        return parse_path(raw, &g->name, err);
+        return parse_path_goal(text + strlen("jsonpath="), g, err);
     } else {
         return err_set(err, ERR_INVALID, "unrecognized condition: \"%s\"", text);
     }
@@ -133,26 +151,59 @@ static bool check_condition(struct goal *g, const cJSON *object)
     return false;
 }
 
+/* Blanks at both ends do not count. */
+static bool same_text(const char *a, const char *b)
+{
+    a += strspn(a, " \t\r\n");
+    b += strspn(b, " \t\r\n");
+    size_t n = strlen(a), m = strlen(b);
+    while (n && strchr(" \t\r\n", a[n - 1]))
+        n--;
+    while (m && strchr(" \t\r\n", b[m - 1]))
+        m--;
+    return n == m && memcmp(a, b, n) == 0;
+}
+
+/* What is not there yet, an element past the end of its list too, may come. */
 static bool check_path(struct goal *g, const cJSON *object)
 {
-    const cJSON *v = json_at(object, g->name);
-    _cleanup_free_ char *text = NULL;
+    _cleanup_found_ struct jsonpath_found found = {0};
+    _cleanup_err_ struct err *e = NULL;
+    _cleanup_buf_ struct buf text = BUF_INIT;
 
     free(g->state);
     g->state = NULL;
-    if (!v) {
+    if (jsonpath_find(g->path, object, &found, &e) < 0) {
+        g->state = xstrdup(err_text(e));
+        return false;
+    }
+    if (!found.len) {
         g->state = xasprintf("%s is not set", g->name);
         return false;
     }
-    text = cJSON_IsString(v) ? xstrdup(v->valuestring) : json_print(v);
-    g->state = xasprintf("%s is %s", g->name, text);
-    return !g->value || streq(text, g->value);
+    if (found.len > 1) {
+        err_set(&g->err, ERR_INVALID, "given jsonpath expression matches more than one value");
+        return true;
+    }
+    if (!g->value)
+        return true;
+    if (cJSON_IsObject(found.items[0]) || cJSON_IsArray(found.items[0])) {
+        err_set(&g->err, ERR_INVALID, "jsonpath leads to a nested object or list which is not supported");
+        return true;
+    }
+    gotext_value(&text, found.items[0]);
+    g->state = xasprintf("%s is %s", g->name, buf_str(&text));
+    return same_text(buf_str(&text), g->value);
 }
 
 static bool check_goal(void *arg, const cJSON *object)
 {
     struct goal *g = arg;
 
+    if (g->keeps && object) {
+        cJSON_Delete(g->last);
+        g->last = cJSON_Duplicate(object, true);
+    }
     if (g->kind == GOAL_DELETE)
         return !object;
     if (!object)
@@ -168,8 +219,29 @@ struct waits {
     struct goal *goals;
     size_t ngoals;
     int64_t end_ms;
-    size_t met;
+    struct cli_results results;
 };
+
+static int not_met(const struct waits *w, const struct goal *g, const char *target, struct err **err)
+{
+    const char *what =
+        w->o->timeout_ns == 0 ? "condition not met for" : "timed out waiting for the condition on";
+
+    return err_set(err, ERR_FAILED, "%s %s%s%s%s", what, target, g->state ? " (" : "",
+                   g->state ? g->state : "", g->state ? ")" : "");
+}
+
+/* Prints the object as the last goal saw it. */
+static void print_met(struct waits *w, const struct cli_target *t)
+{
+    _cleanup_json_ cJSON *object = TAKE_PTR(w->goals[w->ngoals - 1].last);
+
+    if (!object)
+        object = cJSON_CreateObject();
+    json_set_str(object, "metadata.name", t->name);
+    cli_complete_item(object, t->resource);
+    cli_result(&w->results, t->resource, object, "condition met");
+}
 
 static int wait_for_one(struct waits *w, const struct cli_target *t, struct err **err)
 {
@@ -190,8 +262,11 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
         e = NULL;
         if (absent && g->kind == GOAL_DELETE && w->ngoals == 1)
             return 0;
-        if (check_goal(g, now))
+        if (check_goal(g, now)) {
+            if (g->err)
+                return err_move(err, TAKE_PTR(g->err));
             continue;
+        }
         struct cli_await await = {
             .resource = t->resource,
             .namespace = t->namespace,
@@ -201,21 +276,16 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
             .arg = g,
         };
         r = w->o->timeout_ns == 0 ? ERR_TIMEOUT : cli_await(w->c, &await, "the condition", &e);
+        if (r == 0 && g->err)
+            return err_move(err, TAKE_PTR(g->err));
         if (r == 0)
             continue;
         if (r != ERR_TIMEOUT)
             return err_move(err, e);
         err_free(e);
-        if (w->o->timeout_ns == 0)
-            return err_set(err, ERR_FAILED, "condition not met for %s%s%s%s", target, g->state ? " (" : "",
-                           g->state ? g->state : "", g->state ? ")" : "");
-        return err_set(err, ERR_FAILED, "timed out waiting for the condition on %s%s%s%s", target,
-                       g->state ? " (" : "", g->state ? g->state : "", g->state ? ")" : "");
+        return not_met(w, g, target, err);
     }
-    _cleanup_free_ char *kind = kube_resource_display(t->resource);
-    cmd_out(w->o->output ? "%s/%s\n" : "%s/%s condition met\n", kind, t->name);
-    cmd_flush();
-    w->met++;
+    print_met(w, t);
     return 0;
 }
 
@@ -257,21 +327,25 @@ static int run_wait(struct cmd_ctx *c, struct err **err)
     const struct wait_options *o = c->options;
     struct waits w = {.c = c, .o = o};
     int64_t timeout = o->timeout_ns / 1000000;
-    int r = 0;
 
     if (!o->conditions)
         return cmd_usage(
             c, err,
             "say what to wait for: --for=condition=Ready, --for=delete, --for=create or --for=jsonpath=...");
-    if (o->output && !streq(o->output, "name"))
-        return err_set(err, ERR_INVALID, "unexpected -o output mode: %s. We only support '-o name'.",
-                       o->output);
+    int r = cli_results_format(&w.results, c, &o->output, false, err);
+    if (r < 0)
+        return r;
     w.goals = xcalloc(strv_len(o->conditions), sizeof(*w.goals));
     for (char **p = o->conditions; *p && r == 0; p++)
         r = parse_goal(*p, &w.goals[w.ngoals++], err);
     w.end_ms = time_mono_ms() + (timeout < 0 ? week_ms : timeout);
+    for (size_t i = 0; i < w.ngoals; i++)
+        w.goals[i].keeps = w.results.format != PRINT_TABLE && w.results.format != PRINT_NAME;
     if (r == 0)
         r = wait_for_all(&w, err);
+    if (r == 0)
+        cli_results_finish(&w.results);
+    cli_results_release(&w.results);
     for (size_t i = 0; i < w.ngoals; i++)
         goal_release(&w.goals[i]);
     free(w.goals);
@@ -288,6 +362,8 @@ const struct cmd_entry cmd_wait = {
     .examples = "# Until the actor serves\n%P wait --for=condition=Ready wasmactor/hello\n"
                 "# Until three replicas are ready\n%P wait --for=jsonpath={.status.readyReplicas}=3 wa/hello "
                 "--timeout=1m\n"
+                "# Until a host serves it (quotes for the shell)\n"
+                "%P wait '--for=jsonpath={.status.placements[?(@.host==\"h1\")].state}=Running' wa/hello\n"
                 "# Until it is gone\n%P wait --for=delete wasmactor/hello",
     .opts = wait_opts,
     .options_size = sizeof(struct wait_options),

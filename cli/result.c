@@ -18,13 +18,73 @@ void cli_write_query(struct buf *query, enum cli_dry_run dry_run, int validate)
         cli_query_add(query, "dryRun", "All");
 }
 
+int cli_results_format(struct cli_results *results, struct cmd_ctx *c, const struct cli_output *output,
+                       bool as_list, struct err **err)
+{
+    const struct print_output_options options = {
+        .format = output->format,
+        .template = output->template,
+        .missing_keys_are_errors = !output->allow_missing_keys,
+        .managed_fields = output->managed_fields,
+        .records = fleet_is(c),
+        .terminal = cmd_terminal(),
+        .colour = cmd_colour(c),
+    };
+    int r = print_output_new(&options, &results->print, err);
+
+    if (r == 0) {
+        results->c = c;
+        results->format = print_output_format(results->print);
+        results->as_list = as_list;
+    }
+    return r;
+}
+
+void cli_results_release(struct cli_results *results)
+{
+    print_output_free(results->print);
+    cJSON_Delete(results->items);
+    results->print = NULL;
+    results->items = NULL;
+}
+
+static void print_one(struct cli_results *results, cJSON *object, const struct kube_resource *r)
+{
+    _cleanup_free_ char *kind = r ? kube_resource_display(r) : NULL;
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    struct err *e = NULL;
+
+    if (print_output_add(results->print, object, kind, &out, &e) < 0)
+        cmd_report(results->c, &e);
+    if (results->format == PRINT_NDJSON)
+        fleet_block(results->c, &out, NULL);
+    else
+        cmd_out_buf(&out);
+    cmd_flush();
+}
+
+static void print_rest(struct cli_results *results)
+{
+    _cleanup_buf_ struct buf out = BUF_INIT;
+    struct err *e = NULL;
+
+    if (print_output_finish(results->print, &out, &e) < 0)
+        cmd_report(results->c, &e);
+    cmd_out_buf(&out);
+}
+
 void cli_result(struct cli_results *results, const struct kube_resource *r, const cJSON *object,
                 const char *verb)
 {
     static const char *const suffixes[] = {"", " (dry run)", " (server dry run)"};
+    bool whole = results->format == PRINT_JSON || results->format == PRINT_YAML;
     _cleanup_free_ char *kind = NULL, *name = NULL;
 
-    if (results->format == PRINT_JSON || results->format == PRINT_YAML) {
+    if (results->format != PRINT_TABLE && results->format != PRINT_NAME) {
+        if (results->print && !results->as_list && !(whole && fleet_is(results->c))) {
+            print_one(results, cJSON_Duplicate(object, true), r);
+            return;
+        }
         if (!results->items)
             results->items = cJSON_CreateArray();
         cJSON_AddItemToArray(results->items, cJSON_Duplicate(object, true));
@@ -39,28 +99,36 @@ void cli_result(struct cli_results *results, const struct kube_resource *r, cons
     cmd_flush();
 }
 
+/* Callers that read -o by print_format_parse() have no printer: they know whole objects only. */
+static void ensure_printer(struct cli_results *results)
+{
+    const struct print_output_options options = {.format = results->format == PRINT_YAML ? "yaml" : "json",
+                                                 .records = fleet_is(cmd_current())};
+
+    if (!results->print)
+        print_output_new(&options, &results->print, NULL);
+}
+
 void cli_results_finish(struct cli_results *results)
 {
-    _cleanup_buf_ struct buf out = BUF_INIT;
-    _cleanup_json_ cJSON *object = NULL;
+    struct cmd_ctx *c = results->c ? results->c : cmd_current();
 
-    if (!results->items)
-        return;
-    struct cmd_ctx *c = cmd_current();
-    if (fleet_is(c)) {
-        json_each (item, results->items)
-            print_drop_managed_fields(item);
-        fleet_collect(c, results->format, TAKE_PTR(results->items));
-        return;
+    if (results->items) {
+        ensure_printer(results);
+        for (cJSON *item = fleet_is(c) ? results->items->child : NULL; item; item = item->next)
+            fleet_mark(c, item);
+        if (fleet_is(c) && (results->format == PRINT_JSON || results->format == PRINT_YAML)) {
+            json_each (item, results->items)
+                print_drop_managed_fields(item);
+            fleet_collect(c, results->format, TAKE_PTR(results->items));
+        } else {
+            bool several = results->items->child && results->items->child->next;
+            print_output_shape(results->print, several ? PRINT_LIST : PRINT_SINGLE);
+            while (results->items->child)
+                print_one(results, cJSON_DetachItemViaPointer(results->items, results->items->child), NULL);
+        }
     }
-    if (cJSON_GetArraySize(results->items) == 1) {
-        object = cJSON_DetachItemViaPointer(results->items, results->items->child);
-        cJSON_Delete(results->items);
-    } else {
-        object = print_list_object(results->items);
-    }
-    results->items = NULL;
-    print_drop_managed_fields(object);
-    print_object(&out, results->format, object);
-    cmd_out_buf(&out);
+    if (results->print)
+        print_rest(results);
+    cli_results_release(results);
 }

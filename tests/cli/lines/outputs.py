@@ -50,6 +50,11 @@ spec:
     metadata: {labels: {app: few}}
     spec: {containers: [{name: c, image: "example/c:3"}]}
 """,
+    "pair.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p1}\n---\n"
+                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p2}\n",
+    "pair2.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p3}\n---\n"
+                  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p4}\n",
+    "one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: o1}\ndata: {a: b}\n",
     "names.jsonpath": "{range .items[*]}{.metadata.name}{'\\n'}{end}",
     "names.template": "{{range .items}}{{.metadata.name}}\n{{end}}",
     "columns.txt": "NAME          SIZE\nmetadata.name .data.size\n",
@@ -67,6 +72,10 @@ TEMPLATE_FAILS = "out"
 GO_TEMPLATE_FAILS = "code"
 # kubectl loses the error of a table that cannot be sorted: "No resources found", exit code 0.
 SORT_FAILS = "differs"
+# kubectl's List of apply has an order of its own and an empty metadata; ours is the one of get.
+APPLY_LIST = "code"
+# An element that is not there yet may come: we wait for it, kubectl gives up at once.
+NOT_YET = "out"
 
 LINES = [
     ("apply --server-side -n {ns} -f set.yaml",),
@@ -219,4 +228,35 @@ LINES = [
     ("get cm -n {ns} -l app=nobody -o yaml --ignore-not-found",),
     ("get cm -n {ns} -l app=nobody -o yaml",),
     ("get cm -n {ns} --output-watch-events",),
+    # what changes objects
+    ("create -n {ns} -f one.yaml -o jsonpath={.metadata.name}/{.data.a}",),
+    ("create -n {ns} -f pair.yaml -o 'jsonpath={.metadata.name}{\"\\n\"}'",),
+    ("create -n {ns} -f pair2.yaml -o yaml", "norm"),
+    ("create -n {ns} -f one.yaml -o json --dry-run=client", "norm"),
+    ("create -n {ns} -f one.yaml -o nope", "norm"),
+    ("apply --server-side -n {ns} -f one.yaml -o 'go-template={{.kind}} {{.metadata.name}}'",),
+    ("apply --server-side -n {ns} -f one.yaml --template={{.kind}}",),
+    ("apply --server-side -n {ns} -f pair.yaml --force-conflicts -o jsonpath={.items[*].metadata.name}",),
+    ("apply --server-side -n {ns} -f pair.yaml --force-conflicts -o yaml", APPLY_LIST),
+    ("apply --server-side -n {ns} -f pair.yaml --force-conflicts -o json --show-managed-fields=false", APPLY_LIST),
+    ("scale -n {ns} deploy/few --replicas=0 -o name",),
+    ("scale -n {ns} deploy/few --replicas=0 -o jsonpath={.metadata.name}",),
+    ("delete -n {ns} -f pair.yaml -o name",),
+    # wait
+    ("wait -n {ns} cm/first --for=jsonpath={.data.size}=64Mi --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath=.data.size=64Mi --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath=data.size --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.data.size}=65Mi --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.data.nope} --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.data}=x --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.data.*} --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath= --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.data.size}= --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.a}=b=c --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.a}{.b} --timeout=0",),
+    ("wait -n {ns} cm/first --for=jsonpath={.a[} --timeout=0",),
+    ("wait -n {ns} deploy/many '--for=jsonpath={.spec.template.spec.containers[?(@.name==\"a\")].image}=example/a:1' --timeout=0",),
+    ("wait -n {ns} deploy/many --for=jsonpath={.spec.template.spec.containers[0].ports[1].containerPort}=443 --timeout=0",),
+    ("wait -n {ns} deploy/many --for=jsonpath={.spec.template.spec.containers[5].name}=x --timeout=0", NOT_YET),
+    ("wait -n {ns} deploy/many --for=jsonpath={.spec.replicas}=0 --timeout=0 -o jsonpath={.metadata.name}",),
 ]
