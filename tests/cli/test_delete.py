@@ -156,7 +156,7 @@ class Wait(CliTest):
     def test_wrong_use(self):
         self.expect("wait --for=sunshine wa/hello", err='error: unrecognized condition: "sunshine"\n', code=1)
         self.assertEqual(1, self.run_cli("wait", "wa/hello").code)
-        self.assertIn("no plain path", self.run_cli("wait", "--for=jsonpath={.a[?(@.b==1)]}=2", "wa/hello").err)
+        self.assertIn("unterminated filter", self.run_cli("wait", "--for=jsonpath={.a[?(@.b==1]}=2", "wa/hello").err)
 
 
 class Scale(CliTest):
