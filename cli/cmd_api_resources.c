@@ -156,7 +156,7 @@ static int stale_error(const struct kube_apis *apis, struct err **err)
 
     for (char **v = apis->stale; *v; v++)
         buf_addf(&b, "%s%s: its own server does not answer", b.len ? ", " : "", *v);
-    return err_set(err, ERR_UNAVAILABLE, "unable to retrieve the complete list of server APIs: %s",
+    return err_set(err, ERR_FAILED, "unable to retrieve the complete list of server APIs: %s",
                    buf_str(&b));
 }
 

@@ -53,8 +53,8 @@ static int run_cluster_info(struct cmd_ctx *c, struct err **err)
     };
     r = cli_request(c, &request, &list, err);
     if (r < 0) {
-        cmd_note("What is wrong may be seen with '%s get --raw /readyz?verbose' and '%s events -A'.", c->program,
-                 c->program);
+        cmd_note("What is wrong may be seen with '%s get --raw /readyz?verbose' and '%s events -A'.",
+                 c->program, c->program);
         return r;
     }
     cmd_out("Kubernetes control plane is running at %s\n", config->server);

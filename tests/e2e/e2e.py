@@ -600,6 +600,7 @@ def leader_election():
 import chaos  # noqa: E402,F401
 import deaf  # noqa: E402,F401
 import install  # noqa: E402,F401
+import place_cmd  # noqa: E402,F401
 import rollouts  # noqa: E402,F401
 import faults  # noqa: E402,F401
 import scale  # noqa: E402,F401
