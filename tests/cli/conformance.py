@@ -108,6 +108,7 @@ def run_topic(topic, cluster, folder, verbose):
     """Returns (lines, different ones)."""
     module = importlib.import_module(f"lines.{topic}")
     files = os.path.join(folder, topic)
+    os.makedirs(files)
     for name, text in module.FILES.items():
         path = os.path.join(files, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
