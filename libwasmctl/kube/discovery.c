@@ -302,6 +302,17 @@ static const struct kube_resource *look_up(const struct found *f, const char *na
     return NULL;
 }
 
+/* word: in lower case, maybe with a group behind it. */
+static const struct kube_resource *look_up_word(const struct found *f, const char *word)
+{
+    _cleanup_free_ char *name = xstrdup(word);
+    char *dot = strchr(name, '.');
+
+    if (dot)
+        *dot = '\0';
+    return look_up(f, name, dot ? dot + 1 : NULL);
+}
+
 static const char *suggestion(const struct found *f, const char *word)
 {
     const char **names = xcalloc(f->apis.len + 1, sizeof(*names));
@@ -324,22 +335,22 @@ int kube_find_resource(struct kube_client *c, const char *word, const struct kub
         return 0;
     }
     _cleanup_free_ char *name = str_lower(word);
-    char *dot = strchr(name, '.');
-    if (dot)
-        *dot = '\0';
     f = recall(c);
-    const struct kube_resource *found = f ? look_up(f, name, dot ? dot + 1 : NULL) : NULL;
+    const struct kube_resource *found = f ? look_up_word(f, name) : NULL;
     if (!found && !is_certain(f)) {
         int r = ask(c, &f, err);
         if (r < 0)
             return r;
-        found = look_up(f, name, dot ? dot + 1 : NULL);
+        found = look_up_word(f, name);
     }
     if (found) {
         *ret = found;
         return 0;
     }
+    char *dot = strchr(name, '.');
     const char *near = dot ? NULL : suggestion(f, name);
+    if (dot)
+        *dot = '\0';
     return err_set(err, ERR_NOT_FOUND, "the server doesn't have a resource type \"%s\"%s%s%s%s%s%s", name,
                    dot ? " in group \"" : "", dot ? dot + 1 : "", dot ? "\"" : "",
                    near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
@@ -457,7 +468,7 @@ int kube_find_category(struct kube_client *c, const char *category, const struct
         if (f) {
             const struct kube_resource **list = xcalloc(f->apis.len + 1, sizeof(*list));
             /* A word that is a kind is no reason to ask the server about categories. */
-            if (add_category(f, category, list) || is_certain(f) || look_up(f, name, NULL)) {
+            if (add_category(f, category, list) || is_certain(f) || look_up_word(f, name)) {
                 *ret = list;
                 return 0;
             }

@@ -100,8 +100,8 @@ bool model_host_is_deaf(const struct model_host *h, bool *ret_restarting)
 
 int32_t model_replicas_of(const struct model_workload *w, uint32_t count)
 {
-    if (!count || w->kind == MODEL_PROVIDER)
-        return count ? 1 : 0;
+    if (w->kind == MODEL_PROVIDER)
+        return 1;
     uint32_t n = (uint32_t)(((uint64_t)count + w->concurrency / 2) / w->concurrency);
     return n ? (int32_t)n : 1;
 }

@@ -31,7 +31,7 @@ bool model_host_is_ready(const struct model_host *h);
 /* No longer sees links and configuration. restarting: it is being emptied for the restart that mends that. */
 bool model_host_is_deaf(const struct model_host *h, bool *ret_restarting);
 
-/* Replicas that run on a host which serves `count` calls of it at once (0: it does not run there). */
+/* Replicas that run on a host which serves `count` calls of it at once: at least 1. */
 int32_t model_replicas_of(const struct model_workload *w, uint32_t count);
 
 #endif

@@ -7,13 +7,13 @@
 #include "base/str.h"
 #include "place/spread.h"
 
-char *place_owner(const char *cluster_uid, const struct model_workload *w)
+char *place_owner(const char *cluster_uid, enum model_kind kind, const char *key)
 {
-    const char *slash = strchr(w->key, '/');
+    const char *slash = strchr(key, '/');
 
-    if (w->kind == MODEL_ACTOR || !slash)
-        return xasprintf("%s/%s", cluster_uid, w->key);
-    return xasprintf("%s/%.*s/provider/%s", cluster_uid, (int)(slash - w->key), w->key, slash + 1);
+    if (kind == MODEL_ACTOR || !slash)
+        return xasprintf("%s/%s", cluster_uid, key);
+    return xasprintf("%s/%.*s/provider/%s", cluster_uid, (int)(slash - key), key, slash + 1);
 }
 
 /* The uid has no slash. */
@@ -24,7 +24,7 @@ static bool is_ours(const struct model_workload *w, const char *cluster_uid, con
     if (!slash)
         return false;
     _cleanup_free_ char *uid = xstrndup(owner, (size_t)(slash - owner));
-    _cleanup_free_ char *wanted = place_owner(cluster_uid ? cluster_uid : uid, w);
+    _cleanup_free_ char *wanted = place_owner(cluster_uid ? cluster_uid : uid, w->kind, w->key);
     return streq(owner, wanted);
 }
 

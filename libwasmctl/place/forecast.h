@@ -20,12 +20,13 @@ struct place_object {
     int32_t given;      /* >= 0: replicas it has in this forecast, instead of those that run; else -1 */
 };
 
-/* Who the operator says starts it: "<uid of the cluster>/<namespace>/<name>"; caller frees. */
-char *place_owner(const char *cluster_uid, const struct model_workload *w);
+/* What everything that is started for it is annotated with (MODEL_OWNER): "<uid of the cluster>/<key>",
+ * providers "<uid>/<namespace>/provider/<name>"; caller frees. */
+char *place_owner(const char *cluster_uid, enum model_kind kind, const char *key);
 
 /* The hosts of w's lattice that are alive, as place_plan_make() wants them. ret_hosts, ret_object (index into
- * objects): room for n. owner: place_owner(); cluster_uid NULL when it is not known: then whatever has the
- * right name is ours. What is returned points into objects. Returns the number of hosts. */
+ * objects): room for n. cluster_uid NULL: it is not known, and whatever has the right name is ours. What is
+ * returned points into objects. Returns the number of hosts. */
 size_t place_hosts_from(const struct model_workload *w, const char *cluster_uid,
                         const struct place_object *objects, size_t n, int64_t now_ns,
                         struct place_host *ret_hosts, size_t *ret_object);
