@@ -14,6 +14,7 @@
 #include "operator/sources.h"
 #include "operator/table.h"
 #include "operator/unit.h"
+#include "place/forecast.h"
 
 enum { UID_RETRY_MS = 2000 };
 
@@ -55,11 +56,7 @@ void op_enqueue_lattice(struct op *op, const char *lattice)
 
 char *op_owner(const struct op *op, enum model_kind kind, const char *key)
 {
-    const char *slash = strchr(key, '/');
-
-    if (kind == MODEL_ACTOR || !slash)
-        return xasprintf("%s/%s", op->cluster_uid, key);
-    return xasprintf("%s/%.*s/provider/%s", op->cluster_uid, (int)(slash - key), key, slash + 1);
+    return place_owner(op->cluster_uid, kind, key);
 }
 
 bool op_owner_parse(const struct op *op, const char *owner, enum model_kind *ret_kind, char **ret_key)

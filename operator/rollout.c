@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/host_report.h"
 
 enum {
     LINK_LOOK_MS = 200,
@@ -42,10 +43,7 @@ int32_t plan_running_on(const struct view *v, const struct view_host *h)
 {
     if (!h->running || !h->ours)
         return 0;
-    if (v->w->kind == MODEL_PROVIDER)
-        return 1;
-    uint32_t n = (h->count + v->w->concurrency / 2) / v->w->concurrency;
-    return n ? (int32_t)n : 1;
+    return model_replicas_of(v->w, h->count);
 }
 
 static bool is_busy(const struct view_host *h)
