@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/cmd.h"
+#include "cli/fleet.h"
 #include "kube/discovery.h"
 #include "print/object.h"
 #include "print/table.h"
@@ -63,9 +64,10 @@ static bool is_wanted(const struct cmd_ctx *c, const struct kube_resource *r)
            has_all(r->categories, o->categories);
 }
 
-static void print_rows(const struct api_resources_options *o, const struct listed *list, size_t n)
+static void print_rows(struct cmd_ctx *c, const struct listed *list, size_t n)
 {
-    struct print_table *t = print_table_new();
+    const struct api_resources_options *o = c->options;
+    struct print_table *t = fleet_table_new(c);
     _cleanup_buf_ struct buf out = BUF_INIT;
     bool wide = o->output && streq(o->output, "wide");
 
@@ -74,7 +76,7 @@ static void print_rows(const struct api_resources_options *o, const struct liste
                                               "KIND", "VERBS",      "CATEGORIES"};
         for (size_t i = 0; i < ARRAY_LEN(headers) - (wide ? 0 : 2); i++)
             print_table_cell(t, headers[i]);
-        print_table_end_row(t);
+        print_table_end_header(t);
     }
     for (size_t i = 0; i < n; i++) {
         const struct kube_resource *r = list[i].r;
@@ -129,13 +131,16 @@ static cJSON *to_json(const struct listed *list, size_t n)
     return o;
 }
 
-static void print_list(const struct api_resources_options *o, const struct listed *list, size_t n)
+static void print_list(struct cmd_ctx *c, const struct listed *list, size_t n)
 {
+    const struct api_resources_options *o = c->options;
     const char *format = o->output ? o->output : "";
 
     if (streq(format, "name")) {
         for (size_t i = 0; i < n; i++)
             cmd_out("%s%s%s\n", list[i].r->resource, *list[i].r->group ? "." : "", list[i].r->group);
+    } else if (fleet_is(c) && (streq(format, "json") || streq(format, "yaml"))) {
+        fleet_value(c, streq(format, "json") ? PRINT_JSON : PRINT_YAML, to_json(list, n));
     } else if (streq(format, "json")) {
         _cleanup_json_ cJSON *all = to_json(list, n);
         _cleanup_free_ char *text = json_print_pretty(all);
@@ -146,7 +151,7 @@ static void print_list(const struct api_resources_options *o, const struct liste
         print_object(&out, PRINT_YAML, all);
         cmd_out_buf(&out);
     } else {
-        print_rows(o, list, n);
+        print_rows(c, list, n);
     }
 }
 
@@ -156,8 +161,7 @@ static int stale_error(const struct kube_apis *apis, struct err **err)
 
     for (char **v = apis->stale; *v; v++)
         buf_addf(&b, "%s%s: its own server does not answer", b.len ? ", " : "", *v);
-    return err_set(err, ERR_FAILED, "unable to retrieve the complete list of server APIs: %s",
-                   buf_str(&b));
+    return err_set(err, ERR_FAILED, "unable to retrieve the complete list of server APIs: %s", buf_str(&b));
 }
 
 static int run_api_resources(struct cmd_ctx *c, struct err **err)
@@ -185,13 +189,13 @@ static int run_api_resources(struct cmd_ctx *c, struct err **err)
         const struct kube_resource *one = apis->items[i];
         if (!kube_apis_is_preferred(apis, i) || !is_wanted(c, one))
             continue;
-        const char *key = str_empty(o->sort_by)      ? one->group
+        const char *key = str_empty(o->sort_by)       ? one->group
                           : streq(o->sort_by, "name") ? one->resource
                                                       : one->kind;
         list[n++] = (struct listed){.r = one, .key = key, .place = i};
     }
     qsort(list, n, sizeof(*list), compare);
-    print_list(o, list, n);
+    print_list(c, list, n);
     return *apis->stale ? stale_error(apis, err) : 0;
 }
 
@@ -206,5 +210,6 @@ const struct cmd_entry cmd_api_resources = {
                 "%P api-resources --namespaced=true --verbs=list,delete -o name",
     .opts = api_resources_opts,
     .options_size = sizeof(struct api_resources_options),
+    .flags = CMD_FLEET,
     .run = run_api_resources,
 };

@@ -32,5 +32,6 @@ const struct cmd_entry cmd_api_versions = {
     .group = CMD_GROUP_OTHER,
     .brief = "List the API versions the server knows, as group/version",
     .examples = "%P api-versions",
+    .flags = CMD_FLEET,
     .run = run_api_versions,
 };

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/auth.h"
 #include "cli/cmd.h"
+#include "cli/fleet.h"
 #include "kube/discovery.h"
 #include "print/object.h"
 #include "print/table.h"
@@ -68,10 +69,9 @@ static bool is_virtual(const char *word)
 
 static int find_resource(struct cmd_ctx *c, struct question *q, char *word, struct err **err)
 {
-    static const char *const verbs[] = {"get",     "list",   "watch",  "create",           "update",
-                                        "patch",   "delete", "use",    "deletecollection", "bind",
-                                        "approve", "sign",   "attest", "impersonate",      "escalate",
-                                        "*"};
+    static const char *const verbs[] = {
+        "get",  "list",    "watch", "create", "update",      "patch",    "delete", "use", "deletecollection",
+        "bind", "approve", "sign",  "attest", "impersonate", "escalate", "*"};
     const struct can_i_options *o = c->options;
     const struct kube_resource *r = NULL;
     struct kube_client *client;
@@ -225,6 +225,7 @@ static const struct cmd_entry cmd_auth_can_i = {
     .opts = can_i_opts,
     .options_size = sizeof(struct can_i_options),
     .max_args = -1,
+    .flags = CMD_FLEET,
     .run = run_can_i,
 };
 
@@ -252,13 +253,15 @@ static char *list_text(const cJSON *list)
     return buf_take(&b);
 }
 
-static void print_user(const cJSON *user)
+static void print_user(struct cmd_ctx *c, const cJSON *user)
 {
-    struct print_table *t = print_table_new();
+    struct print_table *t = fleet_table_new(c);
     _cleanup_buf_ struct buf out = BUF_INIT;
     _cleanup_json_ cJSON *extra = cJSON_Duplicate(json_get(user, "extra"), true);
 
-    print_table_row(t, "ATTRIBUTE", "VALUE", NULL);
+    print_table_cell(t, "ATTRIBUTE");
+    print_table_cell(t, "VALUE");
+    print_table_end_header(t);
     if (json_str(user, "username"))
         print_table_row(t, "Username", json_str(user, "username"), NULL);
     if (json_str(user, "uid"))
@@ -324,9 +327,11 @@ static int run_whoami(struct cmd_ctx *c, struct err **err)
     if (r < 0)
         return r;
     if (!*format) {
-        print_user(json_at(answer, "status.userInfo"));
+        print_user(c, json_at(answer, "status.userInfo"));
     } else if (streq(format, "name")) {
         cmd_out("selfsubjectreview.authentication.k8s.io/<unknown>\n");
+    } else if (fleet_value(c, streq(format, "json") ? PRINT_JSON : PRINT_YAML, answer)) {
+        answer = NULL;
     } else if (streq(format, "json")) {
         _cleanup_free_ char *text = json_print_pretty(answer);
         cmd_out("%s\n", text);
@@ -344,6 +349,7 @@ static const struct cmd_entry cmd_auth_whoami = {
     .examples = "%P auth whoami\n%P auth whoami -o json\n%P auth whoami --context=west",
     .opts = whoami_opts,
     .options_size = sizeof(struct whoami_options),
+    .flags = CMD_FLEET,
     .run = run_whoami,
 };
 

@@ -77,5 +77,6 @@ const struct cmd_entry cmd_cluster_info = {
             "namespace given with -n, with the label " CLUSTER_SERVICES ".",
     .examples = "%P cluster-info\n%P cluster-info --context=west",
     .max_args = 1,
+    .flags = CMD_FLEET,
     .run = run_cluster_info,
 };

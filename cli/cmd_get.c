@@ -132,7 +132,7 @@ static void show_text(struct getting *g, const struct buf *text)
 
     if (fleet_is(g->c) && g->o->format == PRINT_JSONPATH_JSON && text->len &&
         json_parse(buf_str(text), text->len, "values", &value, NULL) == 0)
-        fleet_value(g->c, value);
+        fleet_value(g->c, PRINT_JSON, value);
     else
         cmd_out_buf(text);
 }

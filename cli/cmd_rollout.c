@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "cli/fleet.h"
 #include "cli/result.h"
 #include "cli/rollout.h"
 #include "print/table.h"
@@ -20,7 +21,7 @@ struct change {
 
 #define CHANGE_OPTS                                                                                          \
     ROLLOUT_SELECT_OPTS(struct change_options, select),                                                      \
-    CLI_OPTS_OUTPUT(offsetof(struct change_options, output))
+        CLI_OPTS_OUTPUT(offsetof(struct change_options, output))
 
 static const struct cmd_opt change_opts[] = {CHANGE_OPTS, OPT_TABLE_END};
 
@@ -198,11 +199,13 @@ static const struct cmd_opt history_opts[] = {
     OPT_TABLE_END,
 };
 
-static void print_revision_table(const struct rollout_history *h, struct buf *out)
+static void print_revision_table(struct cmd_ctx *c, const struct rollout_history *h, struct buf *out)
 {
-    _cleanup_(print_table_freep) struct print_table *table = print_table_new();
+    _cleanup_(print_table_freep) struct print_table *table = fleet_table_new(c);
 
-    print_table_row(table, "REVISION", "CHANGE-CAUSE", NULL);
+    print_table_cell(table, "REVISION");
+    print_table_cell(table, "CHANGE-CAUSE");
+    print_table_end_header(table);
     for (size_t i = 0; i < h->len; i++) {
         const cJSON *cause =
             json_get(json_at(h->items[i].object, "metadata.annotations"), "kubernetes.io/change-cause");
@@ -213,7 +216,8 @@ static void print_revision_table(const struct rollout_history *h, struct buf *ou
     print_table_flush(table, out, 0);
 }
 
-static void print_objects(const struct history_options *o, const struct rollout_history *h, struct buf *out)
+static void print_objects(struct cmd_ctx *c, const struct history_options *o, const struct rollout_history *h,
+                          struct buf *out)
 {
     _cleanup_json_ cJSON *list = json_object("apiVersion", "v1", "kind", "List", NULL);
     cJSON *items = cJSON_CreateArray();
@@ -227,7 +231,9 @@ static void print_objects(const struct history_options *o, const struct rollout_
         json_del(item, "metadata.managedFields");
         cJSON_AddItemToArray(items, item);
     }
-    if (o->format == PRINT_NAME)
+    if (o->format != PRINT_NAME && fleet_is(c))
+        fleet_collect(c, o->format, cJSON_DetachItemViaPointer(list, items));
+    else if (o->format == PRINT_NAME)
         json_each (item, items)
             buf_addf(out, "controllerrevision.apps/%s\n", json_str_or(item, "metadata.name", ""));
     else
@@ -251,7 +257,7 @@ static int history_one(struct cmd_ctx *c, const struct cli_target *t, const cJSO
     if (o->revision && !one)
         return err_set(err, ERR_NOT_FOUND, "unable to find the specified revision");
     if (o->format != PRINT_TABLE) {
-        print_objects(o, &h, &out);
+        print_objects(c, o, &h, &out);
     } else if (one) {
         _cleanup_json_ cJSON *spec = cJSON_Duplicate(json_at(one->object, "data.spec"), true);
         _cleanup_buf_ struct buf text = BUF_INIT;
@@ -264,7 +270,7 @@ static int history_one(struct cmd_ctx *c, const struct cli_target *t, const cJSO
         buf_addc(&out, '\n');
     } else {
         buf_addf(&out, "%s.%s/%s \n", t->resource->singular, t->resource->group, t->name);
-        print_revision_table(&h, &out);
+        print_revision_table(c, &h, &out);
         buf_addc(&out, '\n');
     }
     cmd_out_buf(&out);

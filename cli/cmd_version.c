@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/cmd.h"
+#include "cli/fleet.h"
 #include "print/object.h"
 
 /* The release of Kubernetes whose kubectl this program is measured against; servers one minor version away
@@ -77,7 +78,7 @@ static int run_version(struct cmd_ctx *c, struct err **err)
         return err_set(err, ERR_INVALID, "--output must be 'yaml' or 'json'");
     if (!str_empty(o->output))
         format = streq(o->output, "json") ? PRINT_JSON : PRINT_YAML;
-    if (format == PRINT_TABLE) {
+    if (format == PRINT_TABLE && (o->client || !fleet_is(c))) {
         cmd_out("Client Version: v%s\n", WASMCTL_VERSION);
         cmd_flush();
     }
@@ -96,8 +97,12 @@ static int run_version(struct cmd_ctx *c, struct err **err)
         json_put(all, "clientVersion", client_version());
         if (server)
             json_put(all, "serverVersion", cJSON_Duplicate(server, true));
-        print_object(&out, format, all);
-        cmd_out_buf(&out);
+        if (fleet_value(c, format, all)) {
+            all = NULL;
+        } else {
+            print_object(&out, format, all);
+            cmd_out_buf(&out);
+        }
     }
     if (server)
         warn_of_skew(server);

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cli/contexts.h"
 #include "cli/fleet_out.h"
+#include "data/yaml.h"
 #include "kube/kubeconfig.h"
 
 enum {
@@ -131,12 +132,16 @@ void fleet_plain_rows(struct cmd_ctx *c, const struct buf *text, bool titled)
         cmd_out_buf(text);
 }
 
-void fleet_value(struct cmd_ctx *c, cJSON *value)
+bool fleet_value(struct cmd_ctx *c, enum print_format format, cJSON *value)
 {
     struct fleet_member *m = c->member;
 
+    if (!m)
+        return false;
+    m->fleet->list_format = format;
     cJSON_Delete(m->value);
     m->value = value;
+    return true;
 }
 
 void fleet_nothing(struct cmd_ctx *c, const char *text)
@@ -430,8 +435,12 @@ static void print_values(struct fleet *f)
     if (!all->child)
         return;
     /* In the order of the contexts, not of their names. */
-    json_print_to(&out, all, true);
-    buf_addc(&out, '\n');
+    if (f->list_format == PRINT_YAML) {
+        yaml_print_to(&out, all);
+    } else {
+        json_print_to(&out, all, true);
+        buf_addc(&out, '\n');
+    }
     cmd_out_buf(&out);
 }
 

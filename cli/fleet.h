@@ -33,8 +33,9 @@ bool fleet_collect(struct cmd_ctx *c, enum print_format format, cJSON *items);
 void fleet_block(struct cmd_ctx *c, const struct buf *text, const char *between);
 /* Rows in a form that needs no lining up (CSV); titled: the first line names the columns. */
 void fleet_plain_rows(struct cmd_ctx *c, const struct buf *text, bool titled);
-/* A value that is printed, with those of the other contexts, as one JSON object: {"aws": ..., "gcp": ...}. */
-void fleet_value(struct cmd_ctx *c, cJSON *value);
+/* A value for one document (JSON or YAML) of all contexts, {"aws": ..., "gcp": ...}, printed at the end.
+ * True: it was taken. Objects of the API are better collected. */
+bool fleet_value(struct cmd_ctx *c, enum print_format format, cJSON *value);
 /* In place of cmd_note() for "nothing found": told once, when no context found anything. */
 void fleet_nothing(struct cmd_ctx *c, const char *text);
 
