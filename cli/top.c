@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "cli/fleet.h"
 #include "data/quantity.h"
 #include "kube/watch.h"
 #include "model/host_report.h"
@@ -49,21 +51,20 @@ void top_print(struct cmd_ctx *c, const struct top_options *o, struct top_table 
     bool namespaces = o->all_namespaces && t->rows.len && t->rows.items[0].namespace;
 
     if (!t->rows.len) {
-        if (o->all_namespaces)
-            cmd_note("No resources found");
-        else
-            cmd_note("No resources found in %s namespace.", cmd_namespace(c));
+        _cleanup_free_ char *text =
+            o->all_namespaces ? NULL : xasprintf("No resources found in %s namespace.", cmd_namespace(c));
+        fleet_nothing(c, text ? text : "No resources found");
         return;
     }
     qsort_r(t->rows.items, t->rows.len, sizeof(*t->rows.items), compare, &order);
-    p = print_table_new();
+    p = fleet_table_new(c);
     if (!o->no_headers) {
         if (namespaces)
             print_table_cell(p, "NAMESPACE");
         print_table_cell(p, "NAME");
         for (size_t k = 0; k < t->ncolumns; k++)
             print_table_cell(p, t->headers[k]);
-        print_table_end_row(p);
+        print_table_end_header(p);
     }
     for (size_t i = 0; i < t->rows.len; i++) {
         const struct top_row *r = &t->rows.items[i];

@@ -104,6 +104,41 @@ static void print_with(const struct print_server_table_options *options, const c
     assert_string_equal(buf_str(&out), expected);
 }
 
+static void records_of_several_tables_line_up(void **state _unused_)
+{
+    static const char *const names[] = {"a", "west"};
+    _cleanup_(print_table_freep) struct print_table *all = print_table_new();
+    struct buf records[2] = {BUF_INIT, BUF_INIT};
+    _cleanup_buf_ struct buf out = BUF_INIT;
+
+    for (size_t i = 0; i < 2; i++) {
+        _cleanup_(print_table_freep) struct print_table *one = print_table_new();
+        print_table_as_records(one);
+        print_table_cell(one, "NAME");
+        print_table_cell(one, "AGE");
+        print_table_end_header(one);
+        /* What would end a cell is made visible in it. */
+        print_table_row(one, i ? "x" : "b\x1f\x1e", "5m", NULL);
+        print_table_row(one, "", i ? "7m" : "", NULL);
+        print_table_flush(one, &records[i], 0);
+        print_table_measure(all, names[i], buf_str(&records[i]), records[i].len);
+    }
+    assert_string_equal(buf_str(&records[1]), "\x1dNAME\x1f"
+                                              "AGE\n\x1ex\x1f"
+                                              "5m\n\x1e\x1f"
+                                              "7m\n");
+    for (size_t i = 0; i < 2; i++)
+        print_table_lines(all, &out, names[i], buf_str(&records[i]), records[i].len);
+    assert_string_equal(buf_str(&out), "a      NAME        AGE\n"
+                                       "a      b\\x1f\\x1e   5m\n"
+                                       "a                  \n"
+                                       "west   NAME        AGE\n"
+                                       "west   x           5m\n"
+                                       "west               7m\n");
+    buf_release(&records[0]);
+    buf_release(&records[1]);
+}
+
 static void server_table_as_kubectl(void **state _unused_)
 {
     print_with(&(struct print_server_table_options){0}, table_json, NULL,
@@ -187,6 +222,7 @@ int main(void)
         cmocka_unit_test(widths_are_remembered_and_grow),
         cmocka_unit_test(outside_text_cannot_steer_the_terminal),
         cmocka_unit_test(wide_characters_count_two),
+        cmocka_unit_test(records_of_several_tables_line_up),
         cmocka_unit_test(server_table_as_kubectl),
         cmocka_unit_test(server_table_wide),
         cmocka_unit_test(server_table_extra_columns),
