@@ -17,19 +17,20 @@ static int eval_pipe(struct print_gt_run *run, const struct print_gt_pipe *pipe,
                      const cJSON **ret, struct err **err);
 
 /* "template: output:LINE:COLUMN: executing "output" at <SOURCE>: " in front of the message, once. */
-static int locate(const struct print_gt_run *run, size_t start, size_t end, struct err **err)
+static int locate(const struct print_gt_run *run, int r, size_t start, size_t end, struct err **err)
 {
     const char *text = run->template->text;
     size_t line = 1, column = 0;
 
     if (!err || !*err || str_starts(err_text(*err), "template: "))
-        return err && *err ? (*err)->code : ERR_INVALID;
+        return r;
     for (size_t i = 0; i < start; i++) {
         line += text[i] == '\n';
         column = text[i] == '\n' ? 0 : column + 1;
     }
-    return err_wrap(err, "template: output:%zu:%zu: executing \"output\" at <%.*s>", line, column,
-                    (int)(end - start), text + start);
+    err_wrap(err, "template: output:%zu:%zu: executing \"output\" at <%.*s>", line, column,
+             (int)(end - start), text + start);
+    return r;
 }
 
 static int spend(struct print_gt_run *run, struct err **err)
@@ -172,7 +173,7 @@ static int eval_operand(struct print_gt_run *run, const struct print_gt_operand 
     for (size_t i = 0; i < o->fields.len && r == 0; i++)
         r = eval_field(run, o->fields.items[i], value, &value, err);
     if (r < 0)
-        return locate(run, o->start, o->end, err);
+        return locate(run, r, o->start, o->end, err);
     *ret = value;
     return 0;
 }
@@ -199,7 +200,7 @@ static int eval_command(struct print_gt_run *run, const struct print_gt_command 
     } else {
         return eval_operand(run, first, dot, ret, err);
     }
-    return r < 0 ? locate(run, first->start, c->operands.items[c->operands.len - 1].end, err) : 0;
+    return r < 0 ? locate(run, r, first->start, c->operands.items[c->operands.len - 1].end, err) : 0;
 }
 
 static int eval_pipe(struct print_gt_run *run, const struct print_gt_pipe *pipe, const cJSON *dot,
@@ -334,7 +335,7 @@ static int run_range(struct print_gt_run *run, const struct print_gt_node *n, co
         r = err_set(err, ERR_INVALID, "range can't iterate over %s", buf_str(&text));
     }
     if (r < 0)
-        return locate(run, n->pipe->start, n->pipe->commands.items[0].operands.items[0].end, err);
+        return locate(run, r, n->pipe->start, n->pipe->commands.items[0].operands.items[0].end, err);
     if (run->flow == PRINT_GT_BREAKING)
         run->flow = PRINT_GT_ON;
     return r;
