@@ -81,6 +81,8 @@ struct print_table *fleet_table_new(const struct cmd_ctx *c)
 
     if (c->member)
         print_table_as_records(t);
+    else
+        print_table_set_colour(t, cmd_colour(c));
     return t;
 }
 
@@ -549,6 +551,7 @@ static void set_up(struct fleet *f)
     f->n = f->running = strv_len(f->names);
     f->members = xcalloc(f->n, sizeof(*f->members));
     f->out = fleet_out_new(cmd_loop(f->base), f->names, f->n, print_finished, NULL);
+    fleet_out_set_colour(f->out, cmd_colour(c));
     for (size_t i = 0; i < f->n; i++) {
         struct fleet_member *m = &f->members[i];
         m->fleet = f;

@@ -83,6 +83,11 @@ static void free_piece(struct piece *p)
     free(p);
 }
 
+void fleet_out_set_colour(struct fleet_out *o, bool on)
+{
+    print_table_set_colour(o->table, on);
+}
+
 void fleet_out_free(struct fleet_out *o)
 {
     if (!o)

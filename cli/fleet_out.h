@@ -29,6 +29,8 @@ struct fleet_out;
 struct fleet_out *fleet_out_new(struct loop *l, char *const *names, size_t n,
                                 void (*write)(void *arg, const char *text, size_t len), void *arg);
 void fleet_out_free(struct fleet_out *o);
+/* Tables in colour (print/colour.h). */
+void fleet_out_set_colour(struct fleet_out *o, bool on);
 
 /* Text of context i: lines, or records of a table (print/table.h). A line may come in pieces. */
 void fleet_out_add(struct fleet_out *o, size_t i, const char *text, size_t len);

@@ -1,6 +1,8 @@
 #include "base/str.h"
 
 #include <ctype.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <wchar.h>
@@ -220,33 +222,47 @@ char *str_escape_control(const char *s, bool keep_newlines)
     return buf_take(&b);
 }
 
-static const struct {
-    uint32_t first, last;
-} zero_width[] = {{0x300, 0x36f},   {0x483, 0x489},     {0x591, 0x5bd},    {0x610, 0x61a},   {0x64b, 0x65f},
-                  {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},   {0x200b, 0x200f},  {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
-                  {0xfe20, 0xfe2f}, {0x1f3fb, 0x1f3ff}, {0xe0100, 0xe01ef}},
-  double_width[] = {{0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x2614, 0x2615},
-                    {0x26a1, 0x26a1},   {0x2705, 0x2705},   {0x2728, 0x2728},   {0x274c, 0x274c},
-                    {0x2753, 0x2757},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},   {0xac00, 0xd7a3},
-                    {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
-                    {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
+/* libc knows the widths of all characters, in a UTF-8 locale; the one of the program is "C". (locale_t)0
+ * where there is none: every character counts as one column then. */
+static locale_t width_locale(void)
+{
+    static const char *const names[] = {"C.UTF-8", "", "en_US.UTF-8"};
+    static locale_t found;
+    static bool looked;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && !looked; i++) {
+        locale_t l = newlocale(LC_CTYPE_MASK, names[i], (locale_t)0);
+        if (l && streq(nl_langinfo_l(CODESET, l), "UTF-8")) {
+            found = l;
+            break;
+        }
+        if (l)
+            freelocale(l);
+    }
+    looked = true;
+    return found;
+}
 
 size_t str_width(const char *s)
 {
+    const char *p = s;
     size_t width = 0;
 
-    for (const unsigned char *p = (const unsigned char *)s; *p;) {
+    while (*p > 0 && *p < 0x7f)
+        p++;
+    width = (size_t)(p - s);
+    if (!*p)
+        return width;
+    locale_t before = width_locale() ? uselocale(width_locale()) : (locale_t)0;
+    while (*p) {
         uint32_t cp = 0;
-        size_t n = str_utf8_next((const char *)p, &cp), w = 1;
-        for (size_t i = 0; n && cp >= 0x300 && i < ARRAY_LEN(zero_width); i++)
-            if (cp >= zero_width[i].first && cp <= zero_width[i].last)
-                w = 0;
-        for (size_t i = 0; n && w && cp >= 0x1100 && i < ARRAY_LEN(double_width); i++)
-            if (cp >= double_width[i].first && cp <= double_width[i].last)
-                w = 2;
-        width += w;
+        size_t n = str_utf8_next(p, &cp);
+        int w = n && before ? wcwidth((wchar_t)cp) : 1;
+        width += w < 0 ? 1 : (size_t)w;
         p += n ? n : 1;
     }
+    if (before)
+        uselocale(before);
     return width;
 }
 

@@ -18,7 +18,7 @@ struct print_columns {
     VEC(struct column) columns;
     struct print_table *table; /* of several columns */
     struct buf lines;          /* of a single one */
-    size_t rows;
+    size_t waiting;
     bool single; /* one column, which needs no lining up */
     bool colour, headers_done;
 };
@@ -181,11 +181,10 @@ int print_columns_add(struct print_columns *c, const cJSON *object, struct err *
         if (r == 0)
             vec_push(&cells, str_escape_control(buf_str(&value), c->single));
     }
-    if (r == 0) {
+    if (r == 0)
         add_header(c);
-        c->rows++;
-    }
     for (size_t i = 0; i < cells.len; i++) {
+        c->waiting += strlen(cells.items[i]) + sizeof(cells.items[i]);
         if (r == 0 && c->single)
             buf_addf(&c->lines, "%s\n", cells.items[i]);
         else if (r == 0)
@@ -198,9 +197,9 @@ int print_columns_add(struct print_columns *c, const cJSON *object, struct err *
     return r;
 }
 
-size_t print_columns_rows(const struct print_columns *c)
+size_t print_columns_waiting(const struct print_columns *c)
 {
-    return c->rows;
+    return c->waiting;
 }
 
 void print_columns_flush(struct print_columns *c, struct buf *out)
@@ -208,7 +207,7 @@ void print_columns_flush(struct print_columns *c, struct buf *out)
     buf_add(out, buf_str(&c->lines), c->lines.len);
     buf_truncate(&c->lines, 0);
     print_table_flush(c->table, out, 0);
-    c->rows = 0;
+    c->waiting = 0;
 }
 
 void print_columns_finish(struct print_columns *c, struct buf *out)

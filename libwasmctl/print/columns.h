@@ -25,8 +25,8 @@ void print_columns_as_records(struct print_columns *c);
 void print_columns_hide_headers(struct print_columns *c);
 /* A row for the object; sort its members for kubectl's output of maps. */
 int print_columns_add(struct print_columns *c, const cJSON *object, struct err **err);
-/* Rows that wait. */
-size_t print_columns_rows(const struct print_columns *c);
+/* Bytes of text that wait. */
+size_t print_columns_waiting(const struct print_columns *c);
 /* Appends the rows that wait, before the first the headers. Rows of one flush line up with each other and,
  * as far as they fit, with earlier ones. */
 void print_columns_flush(struct print_columns *c, struct buf *out);

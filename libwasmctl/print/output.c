@@ -12,7 +12,7 @@
 
 enum {
     MAX_TEMPLATE = JSONPATH_MAX_TEXT,
-    MAX_HELD_ROWS = 50 * 1000, /* of custom columns: longer lists line up piece by piece */
+    MAX_HELD = 4 * 1024 * 1024, /* bytes of custom columns: longer lists line up piece by piece */
 };
 
 struct print_output {
@@ -287,7 +287,7 @@ static int add_columns_row(struct print_output *p, cJSON *object, struct buf *ou
 {
     print_sort_members(object);
     int r = print_columns_add(p->columns, object, err);
-    if (r == 0 && (p->shape == PRINT_STREAM || print_columns_rows(p->columns) >= MAX_HELD_ROWS))
+    if (r == 0 && (p->shape == PRINT_STREAM || print_columns_waiting(p->columns) >= MAX_HELD))
         print_columns_flush(p->columns, out);
     return r;
 }
