@@ -13,6 +13,11 @@ static const char *const group_titles[CMD_GROUPS] = {
     [CMD_GROUP_OTHER] = "Other Commands",
 };
 
+const char *help_group_title(int group)
+{
+    return group_titles[group];
+}
+
 /* Words of text, broken at HELP_COLUMNS, following lines indented by `column`; the first line starts at
  * column. */
 static void add_wrapped(struct buf *out, const char *text, size_t column)
@@ -58,7 +63,7 @@ static const char *value_name(const struct cmd_opt *o)
     return "VALUE";
 }
 
-static char *option_title(const struct cmd_opt *o)
+char *help_option_title(const struct cmd_opt *o)
 {
     struct buf b = BUF_INIT;
     const char *value = value_name(o);
@@ -82,7 +87,7 @@ void help_options(struct buf *out, const struct cmd_opt *opts)
     size_t column = 0;
 
     for (const struct cmd_opt *o = opts; o && o->type != OPT_END; o++) {
-        _cleanup_free_ char *title = o->hidden ? NULL : option_title(o);
+        _cleanup_free_ char *title = o->hidden ? NULL : help_option_title(o);
         size_t need = title ? HELP_INDENT + str_width(title) + 2 : 0;
         if (need > column && need <= HELP_TEXT_COLUMN_MAX)
             column = need;
@@ -91,7 +96,7 @@ void help_options(struct buf *out, const struct cmd_opt *opts)
         _cleanup_free_ char *title = NULL, *text = NULL;
         if (o->hidden)
             continue;
-        title = option_title(o);
+        title = help_option_title(o);
         text = o->def && !streq(o->def, "0") && !streq(o->def, "false")
                    ? xasprintf("%s (default %s)", o->help, o->def)
                    : xstrdup(o->help);

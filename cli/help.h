@@ -11,6 +11,10 @@ void help_program(struct buf *out, const char *program, const struct cmd_entry *
 void help_command(struct buf *out, const char *program, const char *path, const struct cmd_entry *entry);
 /* Option rows, two columns, wrapped. */
 void help_options(struct buf *out, const struct cmd_opt *opts);
+/* "-o, --output wide|yaml"; without a letter there are four blanks in its place. Caller frees. */
+char *help_option_title(const struct cmd_opt *o);
+/* "Basic Commands"; group < CMD_GROUPS. */
+const char *help_group_title(int group);
 /* "wasmctl get (KIND ...) [options]" */
 void help_usage(struct buf *out, const char *path, const struct cmd_entry *entry);
 
