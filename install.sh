@@ -234,8 +234,18 @@ do_install() {
     fi
     build release
     run install "installing into $prefix" cmake --install build-release --prefix "$prefix" --strip
-    ln -sf wasmctl "$prefix/bin/kubectl-wasm" || die "cannot write $prefix/bin/kubectl-wasm"
-    say "installed $prefix/bin/wasmctl, $prefix/bin/wasm-operator and $prefix/bin/kubectl-wasm"
+    for program in kubectl-wasm kubectl_complete-wasm; do
+        ln -sf wasmctl "$prefix/bin/$program" || die "cannot write $prefix/bin/$program"
+    done
+    say "installed $prefix/bin/wasmctl, $prefix/bin/wasm-operator and $prefix/bin/kubectl-wasm,"
+    say "the manual (man wasmctl) and the completions of bash, zsh and fish in $prefix/share"
+    # The other shells and prefixes look there by themselves.
+    case ${SHELL:-} in
+    */zsh)
+        [ "$prefix" = /usr/local ] ||
+            say "for zsh add this to ~/.zshrc before compinit: fpath=($prefix/share/zsh/site-functions \$fpath)"
+        ;;
+    esac
     case ":$PATH:" in
     *":$prefix/bin:"*) ;;
     *) say "$prefix/bin is not in PATH: add it" ;;
@@ -246,10 +256,18 @@ do_uninstall() {
     if [ -z "$prefix" ]; then
         [ "$(id -u)" = 0 ] && prefix=/usr/local || prefix=$HOME/.local
     fi
-    for program in wasmctl wasm-operator kubectl-wasm; do
-        if [ -e "$prefix/bin/$program" ] || [ -L "$prefix/bin/$program" ]; then
-            rm -f "$prefix/bin/$program" || die "cannot remove $prefix/bin/$program"
-            say "removed $prefix/bin/$program"
+    for file in bin/wasmctl bin/wasm-operator bin/kubectl-wasm bin/kubectl_complete-wasm \
+        share/bash-completion/completions/wasmctl share/zsh/site-functions/_wasmctl \
+        share/fish/vendor_completions.d/wasmctl.fish share/man/man1/wasmctl.1; do
+        if [ -e "$prefix/$file" ] || [ -L "$prefix/$file" ]; then
+            rm -f "$prefix/$file" || die "cannot remove $prefix/$file"
+            say "removed $prefix/$file"
+        fi
+    done
+    # Plugins may have pages of such names too: ours name the program.
+    for page in "$prefix"/share/man/man1/wasmctl-*.1; do
+        if [ -f "$page" ] && head -n 1 "$page" | grep -q '"wasmctl [^"]*" "wasmctl"$'; then
+            rm -f "$page" || die "cannot remove $page"
         fi
     done
 }

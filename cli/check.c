@@ -32,8 +32,6 @@ static void check_text(struct checking *k, const char *path, const char *what, c
     }
     if (text[strlen(text) - 1] == '.' || strchr(text, '\n'))
         complain(k, path, "the text of %s is no headline: \"%s\"", what, text);
-    if (text[0] >= 'a' && text[0] <= 'z' && strcspn(text, ":") > 10)
-        complain(k, path, "the text of %s begins with a small letter: \"%s\"", what, text);
 }
 
 static void check_options(struct checking *k, const char *path, const struct cmd_opt *opts)

@@ -75,6 +75,7 @@ const struct cmd_entry cmd_cluster_info = {
     .brief = "Show where the API server and the services of the cluster are",
     .help = "Show where the API server and the services of the cluster are: those of kube-system, or of the "
             "namespace given with -n, with the label " CLUSTER_SERVICES ".",
+    .usage = "[options]",
     .examples = "%P cluster-info\n%P cluster-info --context=west",
     .max_args = 1,
     .flags = CMD_FLEET,

@@ -250,6 +250,7 @@ static const struct cmd_entry cmd_dev_down = {
             "--purge removes it.",
     .opts = down_opts,
     .options_size = sizeof(struct down_options),
+    .examples = "%P dev down\n# With all that was kept on disk\n%P dev down --purge",
     .run = run_down,
 };
 
@@ -282,7 +283,7 @@ static void add_ports(struct print_table *t, const cJSON *child)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
 
-    json_each(port, json_get(child, "ports"))
+    json_each (port, json_get(child, "ports"))
         buf_addf(&text, "%s%.0f", text.len ? "," : "", port->valuedouble);
     print_table_cell(t, text.len ? buf_str(&text) : "<none>");
 }
@@ -304,8 +305,9 @@ static void add_labels(struct print_table *t, const cJSON *child)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
 
-    json_each(label, json_get(child, "labels")) buf_addf(&text, "%s%s=%s", text.len ? "," : "", label->string,
-                                                         cJSON_IsString(label) ? label->valuestring : "");
+    json_each (label, json_get(child, "labels"))
+        buf_addf(&text, "%s%s=%s", text.len ? "," : "", label->string,
+                 cJSON_IsString(label) ? label->valuestring : "");
     print_table_cell(t, text.len ? buf_str(&text) : "<none>");
 }
 
@@ -323,8 +325,7 @@ static void status_table(struct buf *out, const cJSON *children, bool hosts_only
     if (wide)
         print_table_cell(t, "LOG");
     print_table_end_row(t);
-    json_each(child, children)
-    {
+    json_each (child, children) {
         if (hosts_only && !streq(json_str_or(child, "kind", ""), "host"))
             continue;
         print_table_cell(t, json_str(child, "name"));
@@ -345,13 +346,13 @@ static void status_table(struct buf *out, const cJSON *children, bool hosts_only
 
 static void status_tails(struct buf *out, const cJSON *children)
 {
-    json_each(child, children)
-    {
+    json_each (child, children) {
         if (!streq(json_str_or(child, "state", ""), "crashed"))
             continue;
         buf_addf(out, "\n%s has ended; the end of %s:\n", json_str_or(child, "name", ""),
                  json_str_or(child, "log", ""));
-        json_each(line, json_get(child, "logTail")) buf_addf(out, "  %s\n", line->valuestring);
+        json_each (line, json_get(child, "logTail"))
+            buf_addf(out, "  %s\n", line->valuestring);
     }
 }
 
@@ -373,8 +374,9 @@ static int show(struct cmd_ctx *c, bool hosts_only, struct err **err)
     status = dev_status(e);
     const cJSON *children = json_get(status, "children");
     if (format == PRINT_NAME) {
-        json_each(child, children) if (!hosts_only || streq(json_str_or(child, "kind", ""), "host"))
-            buf_addf(&out, "%s\n", json_str_or(child, "name", ""));
+        json_each (child, children)
+            if (!hosts_only || streq(json_str_or(child, "kind", ""), "host"))
+                buf_addf(&out, "%s\n", json_str_or(child, "name", ""));
     } else if (format == PRINT_JSON || format == PRINT_YAML) {
         for (int i = cJSON_GetArraySize(children); hosts_only && i-- > 0;)
             if (!streq(json_str_or(cJSON_GetArrayItem(children, i), "kind", ""), "host"))
@@ -405,6 +407,7 @@ static const struct cmd_entry cmd_dev_status = {
             "  stale    the machine was restarted since it was started",
     .opts = show_opts,
     .options_size = sizeof(struct show_options),
+    .examples = "%P dev status\n%P dev status -o json",
     .run = run_status,
 };
 
@@ -605,11 +608,12 @@ static int run_host_list(struct cmd_ctx *c, struct err **err)
     return show(c, true, err);
 }
 
-#define ACTION(variable, word, text, options, words, function)                                               \
+#define ACTION(variable, word, text, options, words, function, line)                                         \
     static const struct cmd_entry variable = {                                                               \
         .name = word,                                                                                        \
         .brief = text,                                                                                       \
         .usage = words " ... [options]",                                                                     \
+        .examples = "%P dev " line,                                                                          \
         .opts = options,                                                                                     \
         .options_size = sizeof(struct act_options),                                                          \
         .min_args = 1,                                                                                       \
@@ -617,15 +621,18 @@ static int run_host_list(struct cmd_ctx *c, struct err **err)
         .run = function,                                                                                     \
     }
 
-ACTION(cmd_child_start, "start", "Start children that do not run", start_opts, "CHILD", run_child_start);
-ACTION(cmd_child_stop, "stop", "Stop children in order", stop_opts, "CHILD", run_child_stop);
+ACTION(cmd_child_start, "start", "Start children that do not run", start_opts, "CHILD", run_child_start,
+       "child start operator");
+ACTION(cmd_child_stop, "stop", "Stop children in order", stop_opts, "CHILD", run_child_stop,
+       "child stop operator");
 ACTION(cmd_child_restart, "restart", "Stop children and start them again, on the same ports", start_opts,
-       "CHILD", run_child_restart);
-ACTION(cmd_child_kill, "kill", "Send children a signal", kill_opts, "CHILD", run_child_kill);
+       "CHILD", run_child_restart, "child restart nats");
+ACTION(cmd_child_kill, "kill", "Send children a signal", kill_opts, "CHILD", run_child_kill,
+       "child kill operator --signal TERM");
 ACTION(cmd_host_start, "start", "Start hosts that do not run, with the identity they had", start_opts,
-       "(NAME | ID | INDEX)", run_host_start);
+       "(NAME | ID | INDEX)", run_host_start, "host start host-1");
 ACTION(cmd_host_kill, "kill", "Kill hosts as if their machine died, or send them another signal", kill_opts,
-       "(NAME | ID | INDEX)", run_host_kill);
+       "(NAME | ID | INDEX)", run_host_kill, "host kill host-1");
 
 static const struct cmd_entry *const child_subs[] = {&cmd_child_start, &cmd_child_stop, &cmd_child_restart,
                                                      &cmd_child_kill, NULL};
@@ -687,6 +694,7 @@ static const struct cmd_entry cmd_host_list = {
     .brief = "List the hosts with their ids and labels",
     .opts = show_opts,
     .options_size = sizeof(struct show_options),
+    .examples = "%P dev host list",
     .run = run_host_list,
 };
 
@@ -717,6 +725,7 @@ static const struct cmd_entry cmd_dev_list = {
     .name = "list",
     .aliases = list_aliases,
     .brief = "List the names of all local environments",
+    .examples = "%P dev list",
     .run = run_list,
 };
 

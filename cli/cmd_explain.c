@@ -143,5 +143,6 @@ const struct cmd_entry cmd_explain = {
     .opts = explain_opts,
     .options_size = sizeof(struct explain_options),
     .max_args = -1,
+    .args = CMD_ARGS_KIND,
     .run = run_explain,
 };

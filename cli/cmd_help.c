@@ -38,6 +38,7 @@ const struct cmd_entry cmd_help = {
     .group = CMD_GROUP_OTHER,
     .brief = "Help about a command",
     .usage = "[COMMAND...]",
+    .examples = "%P help get\n%P help rollout undo",
     .max_args = -1,
     .args = CMD_ARGS_COMMAND,
     .run = run_help,
@@ -58,5 +59,6 @@ const struct cmd_entry cmd_options = {
     .group = CMD_GROUP_OTHER,
     .brief = "List the options that every command takes",
     .usage = "",
+    .examples = "%P options",
     .run = run_options,
 };
