@@ -8,6 +8,7 @@
 #include "cli/help.h"
 #include "cli/opt.h"
 #include "cli/plugin.h"
+#include "cli/suggest.h"
 #include "kube/kubeconfig.h"
 
 static const struct cmd_entry *const *the_table;
@@ -168,6 +169,7 @@ static void print_failure(struct cmd_ctx *c, const struct err *e)
     fprintf(stderr, "%s\n", shown);
     if (c->usage)
         fprintf(stderr, "See '%s --help' for usage.\n", c->path);
+    suggest_name(c, e);
 }
 
 int cmd_main(const struct cmd_entry *const *table, int argc, char **argv)

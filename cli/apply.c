@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "cli/await.h"
 #include "cli/target.h"
+#include "cli/progress.h"
 
 /* The quoted word after `intro`, NULL if there is none; caller frees. */
 static char *quoted_after(const char *message, const char *intro)
@@ -163,8 +164,11 @@ static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *
 void apply_all(struct cmd_ctx *c, struct manifests *set, const struct apply_how *how,
                struct cli_results *results)
 {
+    _cleanup_progress_ struct progress *progress = set->len > 1 ? progress_new(c) : NULL;
+
     for (size_t i = 0; i < set->len; i++) {
         struct err *e = NULL;
+        progress_set(progress, "applying %zu of %zu: %s", i + 1, set->len, manifest_name(&set->items[i]));
         if (apply_one(c, set, &set->items[i], how, results, &e) == 0)
             continue;
         bool over = cmd_hopeless(e);

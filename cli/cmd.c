@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/fleet.h"
+#include "cli/progress.h"
+#include "cli/suggest.h"
 #include "kube/kubeconfig.h"
 #include "print/colour.h"
 
@@ -207,6 +209,7 @@ static void talk(const struct cmd_ctx *c, const char *text)
         return;
     }
     _cleanup_free_ char *shown = str_escape_control(text, true);
+    progress_wipe();
     cmd_flush();
     fprintf(stderr, "%s\n", shown);
 }
@@ -217,6 +220,7 @@ void cmd_report(struct cmd_ctx *c, struct err **e)
 
     if (!c->member || !fleet_keep_error(c->member, *e))
         talk(c, text);
+    suggest_name(c, *e);
     err_free(*e);
     *e = NULL;
     c->failed = true;
@@ -255,6 +259,7 @@ void cmd_out(const char *fmt, ...)
         fleet_print(current->member, text, strlen(text));
         return;
     }
+    progress_wipe();
     va_start(ap, fmt);
     int r = vfprintf(stdout, fmt, ap);
     va_end(ap);
@@ -263,6 +268,7 @@ void cmd_out(const char *fmt, ...)
 
 void cmd_out_buf(const struct buf *b)
 {
+    progress_wipe();
     if (current && current->member)
         fleet_print(current->member, b->data, b->len);
     else if (b->len)

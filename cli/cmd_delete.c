@@ -7,6 +7,7 @@
 #include "base/timefmt.h"
 #include "cli/await.h"
 #include "cli/manifest.h"
+#include "cli/progress.h"
 #include "cli/result.h"
 #include "kube/watch.h"
 
@@ -196,6 +197,7 @@ static void wait_for_end(struct deleting *d)
     const int64_t week_ms = INT64_C(7) * 86400 * 1000;
     int64_t timeout = d->o->timeout_ns / 1000000;
     int64_t end = time_mono_ms() + (timeout > 0 ? timeout : week_ms);
+    _cleanup_progress_ struct progress *progress = d->gone.len ? progress_new(d->c) : NULL;
 
     for (size_t i = 0; i < d->gone.len; i++) {
         struct gone *g = &d->gone.items[i];
@@ -209,6 +211,8 @@ static void wait_for_end(struct deleting *d)
             .check = is_gone,
             .arg = g,
         };
+        progress_set(progress, "waiting for %s/%s to be gone, %zu of %zu", g->resource->singular, g->name,
+                     i + 1, d->gone.len);
         int r = cli_await(d->c, &await, "the condition", &e);
         if (r == 0)
             continue;

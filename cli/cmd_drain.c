@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "cli/await.h"
 #include "cli/hosts.h"
+#include "cli/progress.h"
 
 struct drain_options {
     const char *selector;
@@ -34,6 +35,8 @@ static void list_left(const cJSON *host, struct buf *out)
 
 struct waiting {
     struct buf left; /* as last seen */
+    struct progress *progress;
+    const char *host;
 };
 
 static bool is_empty(void *arg, const cJSON *host)
@@ -44,6 +47,7 @@ static bool is_empty(void *arg, const cJSON *host)
     if (!host)
         return true;
     list_left(host, &w->left);
+    progress_set(w->progress, "host %s still runs %s", w->host, buf_str(&w->left));
     /* A host that is dead runs nothing any more. */
     const char *ready = cli_condition(host, "Ready");
     return !w->left.len || (ready && streq(ready, "False"));
@@ -52,7 +56,8 @@ static bool is_empty(void *arg, const cJSON *host)
 static int wait_until_empty(struct cmd_ctx *c, const cJSON *host, int64_t timeout_ns, struct err **err)
 {
     _cleanup_free_ char *text = cli_host_text(host);
-    struct waiting w = {0};
+    _cleanup_progress_ struct progress *progress = progress_new(c);
+    struct waiting w = {.progress = progress, .host = text};
     struct cli_await await = {
         .resource = kube_builtin_find("latticehosts"),
         .name = cli_host_name(host),

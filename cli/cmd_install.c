@@ -4,6 +4,7 @@
 #include "cli/apply.h"
 #include "cli/await.h"
 #include "cli/install.h"
+#include "cli/progress.h"
 
 struct install_options {
     bool crds, wait, service_monitor, network_policy;
@@ -83,6 +84,7 @@ static void await_crds(struct cmd_ctx *c, const struct manifests *set, int64_t e
 struct start {
     char *told;
     char *why;
+    struct progress *progress; /* NULL: each state is a line of its own */
 };
 
 static bool is_available(void *arg, const cJSON *object)
@@ -98,7 +100,8 @@ static bool is_available(void *arg, const cJSON *object)
         json_int(object, "status.observedGeneration", 0) >= json_int(object, "metadata.generation", 0);
     _cleanup_free_ char *line = xasprintf("Waiting for the operator: %lld of %lld replicas are available...",
                                           (long long)(observed ? available : 0), (long long)wanted);
-    if (!streq_null(s->told, line))
+    progress_set(s->progress, "%s", line);
+    if (!s->progress && !streq_null(s->told, line))
         cmd_note("%s", line);
     xstr_replace(&s->told, line);
     json_each (condition, json_at(object, "status.conditions"))
@@ -138,7 +141,8 @@ static char *pod_trouble(struct cmd_ctx *c, const char *namespace)
 
 static int await_operator(struct cmd_ctx *c, const char *namespace, int64_t end_ms, struct err **err)
 {
-    struct start s = {0};
+    _cleanup_progress_ struct progress *progress = progress_new(c);
+    struct start s = {.progress = progress};
     struct err *e = NULL;
     int64_t left = end_ms - time_mono_ms();
     struct cli_await await = {

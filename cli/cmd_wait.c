@@ -6,6 +6,7 @@
 #include "base/timefmt.h"
 #include "cli/await.h"
 #include "cli/manifest.h"
+#include "cli/progress.h"
 #include "cli/result.h"
 #include "data/gotext.h"
 #include "data/jsonpath.h"
@@ -49,6 +50,13 @@ struct goal {
     struct err *err; /* it can never hold */
     bool keeps;      /* the object is to be printed: keep the one that was looked at last */
     cJSON *last;
+};
+
+/* For the time of waiting. */
+struct look {
+    struct goal *goal;
+    struct progress *progress;
+    const char *target;
 };
 
 static void goal_release(struct goal *g)
@@ -196,10 +204,8 @@ static bool check_path(struct goal *g, const cJSON *object)
     return same_text(buf_str(&text), g->value);
 }
 
-static bool check_goal(void *arg, const cJSON *object)
+static bool check_goal(struct goal *g, const cJSON *object)
 {
-    struct goal *g = arg;
-
     if (g->keeps && object) {
         cJSON_Delete(g->last);
         g->last = cJSON_Duplicate(object, true);
@@ -211,6 +217,16 @@ static bool check_goal(void *arg, const cJSON *object)
     if (g->kind == GOAL_CREATE)
         return true;
     return g->kind == GOAL_CONDITION ? check_condition(g, object) : check_path(g, object);
+}
+
+static bool look_at_goal(void *arg, const cJSON *object)
+{
+    struct look *l = arg;
+    bool met = check_goal(l->goal, object);
+
+    progress_set(l->progress, "waiting for %s%s%s", l->target, l->goal->state ? ": " : "",
+                 l->goal->state ? l->goal->state : "");
+    return met;
 }
 
 struct waits {
@@ -267,13 +283,16 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
                 return err_move(err, TAKE_PTR(g->err));
             continue;
         }
+        _cleanup_progress_ struct progress *progress = w->o->timeout_ns ? progress_new(w->c) : NULL;
+        struct look look = {.goal = g, .progress = progress, .target = target};
+        progress_set(progress, "waiting for %s", target);
         struct cli_await await = {
             .resource = t->resource,
             .namespace = t->namespace,
             .name = t->name,
             .timeout_ms = left > 0 ? left : 0,
-            .check = check_goal,
-            .arg = g,
+            .check = look_at_goal,
+            .arg = &look,
         };
         r = w->o->timeout_ns == 0 ? ERR_TIMEOUT : cli_await(w->c, &await, "the condition", &e);
         if (r == 0 && g->err)

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cli/await.h"
+#include "cli/progress.h"
 #include "cli/rollout.h"
 
 struct status_options {
@@ -165,6 +166,8 @@ static int status_one(struct cmd_ctx *c, const struct cli_target *t, const cJSON
     int r = check_revision(c, t, object, run->o->revision, err);
     if (r == 0 && !look(&p, object) && run->o->watch) {
         struct err *e = NULL;
+        _cleanup_progress_ struct progress *shown = progress_new(c);
+        progress_set(shown, "%s/%s is being rolled out", t->resource->singular, t->name);
         r = cli_await(c, &await, "the condition", &e);
         if (r == ERR_TIMEOUT) {
             err_free(e);
