@@ -359,5 +359,6 @@ const struct cmd_entry cmd_auth = {
     .name = "auth",
     .group = CMD_GROUP_CLUSTER,
     .brief = "Ask what is allowed, and who you are",
+    .examples = "%P auth can-i create wasmactors\n%P auth whoami",
     .subs = auth_subs,
 };

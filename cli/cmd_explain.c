@@ -70,6 +70,14 @@ static int explain(struct cmd_ctx *c, struct kube_client *client, const struct k
     int code = kube_openapi_wait(client, version, &schemas, err);
 
     if (code < 0) {
+        if (code == ERR_NOT_FOUND && streq(version, own) && streq(r->group, "wasmctl.dev")) {
+            err_free(*err);
+            *err = NULL;
+            return err_set(err, ERR_NOT_FOUND,
+                           "the server doesn't have a resource type \"%s\"; install the kinds of wasmctl "
+                           "first: %s install --crds",
+                           r->resource, c->program);
+        }
         if (code == ERR_NOT_FOUND)
             err_wrap(err, "couldn't find resource for \"%s, Resource=%s\"", version, r->resource);
         return code;

@@ -1,22 +1,26 @@
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/fleet.h"
 #include "cli/manifest.h"
 #include "cli/place.h"
+#include "kube/watch.h"
 #include "print/object.h"
 
 struct place_options {
     char **files, **without;
-    const char *output;
-    bool recursive;
+    const char *output, *selector;
+    bool recursive, all_namespaces;
 };
 
 #define O(member) offsetof(struct place_options, member)
 
 static const struct cmd_opt place_opts[] = {
+    {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "The objects of all namespaces"},
     {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
      "The actors and providers of a file, a folder or standard input (-), applied or not"},
     {"output", 'o', OPT_STRING, O(output), "table|json|yaml", NULL, "How to print it"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
+    {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Only objects whose labels match"},
     {"without", 0, OPT_LIST, O(without), "host/NAME|LABEL=VALUE", NULL,
      "Also tell what becomes of it when these hosts die; repeatable"},
     OPT_TABLE_END,
@@ -40,8 +44,7 @@ static bool kind_of(const struct kube_resource *r, enum model_kind *ret)
 
 static cJSON *unit_json(const struct placing *g, const struct model_workload *w, const struct cli_forecast *f)
 {
-    cJSON *j = json_object("kind", model_kind_name(w->kind), "namespace", w->meta.namespace, "name",
-                           w->meta.name, "lattice", w->lattice, NULL);
+    cJSON *j = json_object("kind", "Placement", "of", model_kind_name(w->kind), "lattice", w->lattice, NULL);
     cJSON *forecast = cli_forecast_json(&g->place, f);
 
     while (forecast->child) {
@@ -52,6 +55,7 @@ static cJSON *unit_json(const struct placing *g, const struct model_workload *w,
         free(name);
     }
     cJSON_Delete(forecast);
+    json_put(j, "metadata", json_object("namespace", w->meta.namespace, "name", w->meta.name, NULL));
     return j;
 }
 
@@ -109,6 +113,9 @@ static int place_one(struct placing *g, enum model_kind kind, const cJSON *objec
     if (w->problem)
         return err_set(err, ERR_INVALID, "%s %s cannot be placed: %s", model_kind_name(kind), w->key,
                        w->problem);
+    _cleanup_free_ char *warning = cli_place_warning(&g->place, w->lattice);
+    if (warning)
+        cmd_note("Warning: %s", warning);
     cli_forecast_make(&g->place, w, &f);
     g->missing = g->missing || f.plan.missing > 0;
     if (g->format == PRINT_TABLE) {
@@ -127,36 +134,70 @@ static int place_one(struct placing *g, enum model_kind kind, const cJSON *objec
     return r;
 }
 
+struct page {
+    struct placing *g;
+    enum model_kind kind;
+};
+
+static int take_page(void *arg, cJSON *list, struct err **err _unused_)
+{
+    struct page *p = arg;
+
+    json_each (object, json_get(list, "items")) {
+        struct err *e = NULL;
+        if (place_one(p->g, p->kind, object, &e) < 0)
+            cmd_report(p->g->c, &e);
+    }
+    return 0;
+}
+
+static int place_target(struct placing *g, const struct cli_target *t, struct err **err)
+{
+    struct page page = {.g = g};
+    struct kube_client *client;
+
+    kind_of(t->resource, &page.kind);
+    if (t->name) {
+        struct cli_request request = {.resource = t->resource, .namespace = t->namespace, .name = t->name};
+        _cleanup_json_ cJSON *object = NULL;
+        int r = cli_request(g->c, &request, &object, err);
+        return r < 0 ? r : place_one(g, page.kind, object, err);
+    }
+    _cleanup_free_ char *path = kube_path(t->resource, t->namespace, NULL, NULL);
+    _cleanup_buf_ struct buf query = BUF_INIT;
+    int r = cmd_client(g->c, &client, err);
+    if (r < 0)
+        return r;
+    cli_query_add(&query, "labelSelector", g->o->selector);
+    r = kube_list_wait(client, path, buf_str(&query), NULL, 0, take_page, &page, NULL, err);
+    return cli_explain_missing(g->c, t->resource, r, err);
+}
+
 static int place_targets(struct placing *g, struct err **err)
 {
-    _cleanup_targets_ struct cli_targets given = {0}, targets = {0};
-    struct cli_target_options how = {.verb = "place"};
-    int r = cli_targets_parse(g->c, &how, &given, err);
+    _cleanup_targets_ struct cli_targets targets = {0};
+    struct cli_target_options how = {
+        .verb = "place", .all_namespaces = g->o->all_namespaces, .selector = !str_empty(g->o->selector)};
+    int r = cli_targets_parse(g->c, &how, &targets, err);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < given.len; i++) {
+    for (size_t i = 0; i < targets.len; i++) {
         enum model_kind kind;
-        if (!kind_of(given.items[i].resource, &kind))
+        if (!kind_of(targets.items[i].resource, &kind))
             return err_set(err, ERR_INVALID, "%s are not placed on hosts: wasmactors and wasmproviders are",
-                           given.items[i].resource->resource);
+                           targets.items[i].resource->resource);
     }
-    r = cli_targets_expand(g->c, &given, NULL, NULL, &targets, err);
-    for (size_t i = 0; r == 0 && i < targets.len; i++) {
-        const struct cli_target *t = &targets.items[i];
-        struct cli_request request = {.resource = t->resource, .namespace = t->namespace, .name = t->name};
-        _cleanup_json_ cJSON *object = NULL;
-        enum model_kind kind;
+    for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        kind_of(t->resource, &kind);
-        if (cli_request(g->c, &request, &object, &e) < 0 || place_one(g, kind, object, &e) < 0) {
-            bool over = cmd_hopeless(e);
-            cmd_report(g->c, &e);
-            if (over)
-                break;
-        }
+        if (place_target(g, &targets.items[i], &e) == 0)
+            continue;
+        bool over = cmd_hopeless(e);
+        cmd_report(g->c, &e);
+        if (over)
+            break;
     }
-    return r;
+    return 0;
 }
 
 /* The status of what is there already says since when its replicas are where they are. */
@@ -216,8 +257,10 @@ static void print_items(struct placing *g)
     _cleanup_buf_ struct buf out = BUF_INIT;
     _cleanup_json_ cJSON *all = NULL;
 
-    if (!g->items)
+    if (!g->items || fleet_collect(g->c, g->format, g->items)) {
+        cJSON_Delete(g->items);
         return;
+    }
     if (g->done == 1) {
         all = cJSON_DetachItemFromArray(g->items, 0);
         cJSON_Delete(g->items);
@@ -247,7 +290,7 @@ static int run_place(struct cmd_ctx *c, struct err **err)
     if (r == 0)
         r = o->files ? place_files(&g, err) : place_targets(&g, err);
     if (r == 0 && !g.done && !c->failed)
-        cmd_note("No resources found in %s namespace.", cmd_namespace(c));
+        fleet_nothing(c, "No resources found");
     if (g.done)
         print_items(&g);
     else
@@ -275,5 +318,6 @@ const struct cmd_entry cmd_place = {
     .opts = place_opts,
     .options_size = sizeof(struct place_options),
     .max_args = -1,
+    .flags = CMD_FLEET,
     .run = run_place,
 };

@@ -22,6 +22,7 @@ void cli_place_release(struct cli_place *p)
     free(p->hosts);
     free(p->objects);
     free(p->cluster_uid);
+    map_free(p->lattices);
     *p = (struct cli_place){0};
 }
 
@@ -48,6 +49,36 @@ static char *read_cluster_uid(struct cmd_ctx *c)
     return cli_request(c, &request, &o, NULL) < 0 ? NULL : xstrdup_null(json_str(o, "metadata.uid"));
 }
 
+static struct map *read_lattices(struct cmd_ctx *c)
+{
+    struct cli_request request = {.resource = kube_builtin_find("lattices")};
+    _cleanup_json_ cJSON *list = NULL;
+
+    if (cli_request(c, &request, &list, NULL) < 0)
+        return NULL;
+    struct map *lattices = map_new(free);
+    json_each (o, json_get(list, "items")) {
+        struct model_conditions conditions;
+        model_conditions_read(json_get(o, "status"), &conditions);
+        const struct model_condition *connected = model_condition_find(&conditions, "Connected");
+        bool away = connected && !streq(connected->status, "True");
+        map_set(lattices, json_str_or(o, "metadata.name", ""), xstrdup(away ? connected->message : ""));
+        model_conditions_release(&conditions);
+    }
+    return lattices;
+}
+
+char *cli_place_warning(const struct cli_place *p, const char *lattice)
+{
+    const char *why = map_get(p->lattices, lattice);
+
+    if (!p->lattices || (why && !*why))
+        return NULL;
+    return why ? xasprintf("the operator is not connected to lattice %s, nothing is placed meanwhile: %s",
+                           lattice, why)
+               : xasprintf("there is no Lattice %s: nothing is placed before it is created", lattice);
+}
+
 int cli_place_load(struct cmd_ctx *c, struct cli_place *ret, struct err **err)
 {
     const struct kube_resource *r = kube_builtin_find("latticehosts");
@@ -67,6 +98,7 @@ int cli_place_load(struct cmd_ctx *c, struct cli_place *ret, struct err **err)
         p.objects[i] =
             (struct place_object){.host = p.hosts[i].host, .report = &p.hosts[i].report, .given = -1};
     p.cluster_uid = read_cluster_uid(c);
+    p.lattices = read_lattices(c);
     *ret = p;
     p = (struct cli_place){0};
     return 0;

@@ -15,11 +15,16 @@ struct cli_place {
     struct place_object *objects; /* the same, for forecasts */
     size_t n;
     char *cluster_uid; /* NULL when it may not be read */
+    struct map *lattices; /* name -> char *: why nothing happens on it now, "" if nothing is known against it;
+                             NULL when they may not be read */
 };
-/* Reads all LatticeHosts. */
+/* Reads all LatticeHosts and Lattices. */
 int cli_place_load(struct cmd_ctx *c, struct cli_place *ret, struct err **err);
 void cli_place_release(struct cli_place *p);
 #define _cleanup_place_ _cleanup_(cli_place_release)
+
+/* What keeps the operator from carrying out any plan on the lattice; NULL if nothing does. Caller frees. */
+char *cli_place_warning(const struct cli_place *p, const char *lattice);
 
 /* Marks the hosts of lattice that are named by what: "host/NAME" (name, friendly name or at least six
  * characters of the name) or "KEY=VALUE", a label. ERR_INVALID, ERR_NOT_FOUND: fits none. */

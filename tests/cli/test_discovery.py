@@ -309,6 +309,8 @@ DESCRIPTION:
         self.expect("explain gadget.spec.colours", err='error: field "colours" does not exist in Gadget.spec (did you mean "colour"?)\n', code=1)
         self.expect("explain gadget.spec.parts.Size", err='error: field "Size" does not exist in Gadget.spec.parts (did you mean "size"?)\n', code=1)
         self.expect("explain gadget.spec.size.unit", err='error: field "unit" does not exist in Gadget.spec.size\n', code=1)
+        self.expect("explain wasmactor", code=1, err='Error from server (NotFound): the server doesn\'t have a resource type '
+                    '"wasmactors"; install the kinds of wasmctl first: wasmctl install --crds\n')
         self.expect("explain gadget.zzzzzz", err='error: field "zzzzzz" does not exist in Gadget\n', code=1)
         self.expect("explain gadget --api-version=toys.example/v2", code=1,
                     err='error: couldn\'t find resource for "toys.example/v2, Resource=gadgets": the server has no API version "toys.example/v2"\n')
@@ -482,6 +484,27 @@ class Place(CliTest):
         weighted = self.forecast(spec={"replicas": 4, "placement": {"spread": [{**spread[0], "weights": {"aws": 3, "gcp": 1}}]}})
         self.assertEqual(3, next(v for v in weighted["spread"][0]["values"] if v["value"] == "aws")["share"])
 
+    def test_the_lattice_itself(self):
+        self.api.on("GET", API + "/lattices", Answer(listing(kind="LatticeList")))
+        self.api.on("GET", ACTORS + "/hello", Answer(actor("hello", spec={"image": "x"})))
+        self.assertEqual("Warning: there is no Lattice default: nothing is placed before it is created\n", self.run_cli("place", "wa/hello").err)
+        for state, warning in (("True", ""), ("False", "Warning: the operator is not connected to lattice default, nothing is placed "
+                                                       "meanwhile: no route\n")):
+            self.api.on("GET", API + "/lattices", Answer(listing({"metadata": {"name": "default"}, "status": {
+                "conditions": [{"type": "Connected", "status": state, "message": "no route"}]}}, kind="LatticeList")))
+            got = self.run_cli("place", "wa/hello")
+            self.assertEqual((0, warning), (got.code, got.err))
+
+    def test_many(self):
+        self.api.on("GET", API + "/wasmactors", Answer(listing(*(actor(f"a{i}", "x", spec={"image": "x"}) for i in range(3)))))
+        got = self.run_cli("place", "wa", "-A", "-l", "a=b", "-o", "json")
+        self.assertEqual([f"a{i}" for i in range(3)], [i["metadata"]["name"] for i in json.loads(got.out)["items"]], got.err)
+        self.assertEqual("a=b", next(r for r in self.requests() if r.path == API + "/wasmactors").query["labelSelector"])
+        self.api.on("GET", ACTORS, Answer(listing()))
+        self.expect("place wa", err="No resources found\n")
+        got = self.run_cli("place", "wa", "--contexts", "test,other")
+        self.assertEqual(1, got.code)
+
     def test_without(self):
         forecast = self.forecast("--without", "cloud=aws", "--without", "host/hostc", spec={"replicas": 2}, code=1)
         self.assertEqual((["hosta", "hostb", "hostc"], 2, 2, "the lattice has no live host"),
@@ -520,9 +543,9 @@ class Place(CliTest):
         self.hosts(quiet, busy)
         got = self.run_cli("top", "lh", "--sort-by=cpu")
         lines = got.out.splitlines()
-        self.assertEqual("NAME    CLOUD    CPU%        MEMORY      ACTORS   PROVIDERS   READY                  REPORTED", lines[0])
-        self.assertRegex(lines[1], r"^busy    aws      71%         3Gi/4Gi     3        1           True                   \d+y\d*d?$")
-        self.assertEqual("quiet   <none>   <unknown>   <unknown>   0        0           False (NoResponders)   <unknown>", lines[2])
+        self.assertEqual("NAME    CLOUD    FRIENDLY-NAME   CPU%        MEMORY      ACTORS   PROVIDERS   READY                  REPORTED", lines[0])
+        self.assertRegex(lines[1], r"^busy    aws      the-busy        71%         3Gi/4Gi     3        1           True                   \d+y\d*d?$")
+        self.assertEqual("quiet   <none>   the-quiet       <unknown>   <unknown>   0        0           False (NoResponders)   <unknown>", lines[2])
         self.api.on("GET", ACTORS, Answer(listing(actor("hello", status_={
             "replicas": 2, "readyReplicas": 1, "placements": [{"host": "busy", "state": "Running", "replicas": 2}, {"host": "gone", "state": "Lost"}]}))))
         self.expect("top wasmactors", "NAME    READY   HOSTS   HOST-CPU%   HOST-MEMORY%   BUSIEST-HOST\n"
