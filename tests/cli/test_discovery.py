@@ -309,7 +309,7 @@ DESCRIPTION:
         self.expect("explain gadget.spec.colours", err='error: field "colours" does not exist in Gadget.spec (did you mean "colour"?)\n', code=1)
         self.expect("explain gadget.spec.parts.Size", err='error: field "Size" does not exist in Gadget.spec.parts (did you mean "size"?)\n', code=1)
         self.expect("explain gadget.spec.size.unit", err='error: field "unit" does not exist in Gadget.spec.size\n', code=1)
-        self.expect("explain wasmactor", code=1, err='Error from server (NotFound): the server doesn\'t have a resource type '
+        self.expect("explain wasmactor", code=1, err='error: the server doesn\'t have a resource type '
                     '"wasmactors"; install the kinds of wasmctl first: wasmctl install --crds\n')
         self.expect("explain gadget.zzzzzz", err='error: field "zzzzzz" does not exist in Gadget\n', code=1)
         self.expect("explain gadget --api-version=toys.example/v2", code=1,
