@@ -1,10 +1,11 @@
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/config.h"
-#include "print/object.h"
+#include "print/output.h"
 #include "print/table.h"
 
 enum { LARGEST_PEM = 4 * 1024 * 1024 };
@@ -28,8 +29,9 @@ static const struct cmd_opt view_opts[] = {
      "All files of $KUBECONFIG together; false goes with --kubeconfig"},
     {"minify", 0, OPT_FLAG, offsetof(struct view_options, minify), NULL, NULL,
      "Only what the current context (or --context) uses"},
-    {"output", 'o', OPT_STRING, offsetof(struct view_options, output), "yaml|json", "yaml",
-     "Form of the output"},
+    {"output", 'o', OPT_STRING, offsetof(struct view_options, output), "FORMAT", "yaml",
+     "yaml, json, jsonpath=, jsonpath-as-json=, jsonpath-file=, custom-columns=, custom-columns-file=, "
+     "go-template= or go-template-file="},
     {"raw", 0, OPT_FLAG, offsetof(struct view_options, raw), NULL, NULL, "Show secrets and certificates"},
     OPT_TABLE_END,
 };
@@ -176,15 +178,19 @@ static int run_view(struct cmd_ctx *c, struct err **err)
 {
     const struct view_options *o = c->options;
     _cleanup_(kubeconfig_files_freep) struct kubeconfig_files *k = NULL;
+    _cleanup_(print_output_freep) struct print_output *print = NULL;
     _cleanup_json_ cJSON *all = NULL;
     _cleanup_buf_ struct buf out = BUF_INIT;
-    enum print_format format;
-    int r = print_format_parse(o->output, &format, err);
+    const struct print_output_options how = {
+        .format = str_empty(o->output) ? "yaml" : o->output,
+        .terminal = isatty(STDOUT_FILENO),
+    };
+    int r = print_output_new(&how, &print, err);
 
     if (r < 0)
         return r;
-    if (format != PRINT_YAML && format != PRINT_JSON)
-        return cmd_usage(c, err, "--output: a configuration is printed as yaml or json");
+    if (print_output_format(print) == PRINT_NAME)
+        return cmd_usage(c, err, "--output: a configuration has no name to print");
     if (!o->merge && !c->globals.kubeconfig)
         return err_set(err, ERR_INVALID, "if merge==false a precise file must be specified");
     r = open_files(c, &k, err);
@@ -200,9 +206,13 @@ static int run_view(struct cmd_ctx *c, struct err **err)
     if (!o->flatten && !o->raw)
         redact(all);
     tidy_all(all);
-    print_object(&out, format, all);
-    cmd_out_buf(&out);
-    return 0;
+    print_output_shape(print, PRINT_SINGLE);
+    r = print_output_add(print, TAKE_PTR(all), NULL, &out, err);
+    if (r == 0)
+        r = print_output_finish(print, &out, err);
+    if (r == 0)
+        cmd_out_buf(&out);
+    return r;
 }
 
 static const struct cmd_entry cmd_config_view = {

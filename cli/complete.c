@@ -154,6 +154,14 @@ static bool is_placeholder(const char *word)
     return *word >= 'A' && *word <= 'Z' && !strpbrk(word, "abcdefghijklmnopqrstuvwxyz");
 }
 
+/* A word that ends with the sign takes something behind it. */
+static void offer_alternative(struct completing *g, const char *word)
+{
+    if (str_ends(word, "=") && str_starts(word, g->begun))
+        g->directives |= COMPLETE_NO_SPACE;
+    offer(g, word, NULL);
+}
+
 /* "wide|yaml|jsonpath=PATH": of the last the part up to the sign. */
 static void offer_alternatives(struct completing *g, const char *text)
 {
@@ -163,10 +171,20 @@ static void offer_alternatives(struct completing *g, const char *text)
         char *equals = strchr(*w, '=');
         if (equals)
             equals[1] = '\0';
-        if (equals && str_starts(*w, g->begun))
-            g->directives |= COMPLETE_NO_SPACE;
         if (!is_placeholder(*w))
-            offer(g, *w, NULL);
+            offer_alternative(g, *w);
+    }
+}
+
+/* "wide, json or jsonpath=": the words of such a text. */
+static void offer_formats(struct completing *g, const char *help)
+{
+    _cleanup_strv_ char **words = strv_split(help, ' ', false);
+
+    for (char **w = words; *w; w++) {
+        (*w)[strcspn(*w, ",;:")] = '\0';
+        if (!streq(*w, "or") && (*w)[strspn(*w, "abcdefghijklmnopqrstuvwxyz-=")] == '\0')
+            offer_alternative(g, *w);
     }
 }
 
@@ -221,6 +239,8 @@ static void offer_value(struct completing *g, const struct cmd_opt *o)
         offer_labels(g, true);
     } else if (str_starts(value, "LABEL")) {
         offer_labels(g, false);
+    } else if (streq(value, "FORMAT")) {
+        offer_formats(g, o->help);
     } else if (streq(o->name, "filename")) {
         offer_extensions(g);
     } else if (str_starts(value, "FILE") || str_ends(value, "FILE")) {

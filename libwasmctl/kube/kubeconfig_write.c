@@ -13,7 +13,7 @@
 #include "base/timefmt.h"
 #include "data/yaml.h"
 
-enum { LARGEST_FILE = 16 * 1024 * 1024, LOCK_WAIT_MS = 1000, LOCK_LOOK_MS = 20 };
+enum { LARGEST_FILE = 16 * 1024 * 1024, LOCK_WAIT_MS = 3000, LOCK_LOOK_MS = 20 };
 
 static const struct {
     const char *list, *content;
@@ -337,8 +337,9 @@ int kubeconfig_files_path(const struct kubeconfig_files *k, enum kubeconfig_list
     if (strlen(full) >= PATH_MAX)
         return err_set(err, ERR_TOO_LARGE, "the path %.40s... is too long", path);
     size_t n = strlen(base);
+    bool crooked = strstr(full, "/./") || strstr(full, "/../") || strstr(full, "//");
     /* A link that leads elsewhere keeps its own name. */
-    const char *written = str_starts(full, base) && full[n] == '/' ? full : real ? real : full;
+    const char *written = crooked && real ? real : full;
     bool below = n > 1 && str_starts(written, base) && written[n] == '/' && !strstr(written + n, "/../");
     const char *relative = written + n + 1;
     while (below && str_starts(relative, "./"))

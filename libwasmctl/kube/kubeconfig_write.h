@@ -1,14 +1,13 @@
 /*
  * Changing kubeconfig files, where kubectl would change them: an entry is changed in the file that defines it
  * (the first of $KUBECONFIG counts), a new one goes into the first file that exists, or else the last of the
- * list;
- * --kubeconfig names the only file. Everything else in a file stays, also members nobody knows, but comments
- * and the order of members are lost.
+ * list; --kubeconfig names the only file. Everything else in a file stays, also members nobody knows, but
+ * comments and the order of members are lost.
  *
- * While files are open for a change each is locked as kubectl locks it (<file>.lock); opening waits up to a
- * second for somebody else's lock. A file that cannot be read or is no kubeconfig makes opening fail, so it
- * is never written. A file is replaced as a whole: it keeps its mode, a symbolic link stays one, a full disk
- * leaves the old content.
+ * While files are open for a change each is locked as kubectl locks it (<file>.lock); opening waits up to
+ * three seconds for somebody else's lock. A file that cannot be read or is no kubeconfig makes opening fail,
+ * so it is never written. A file is replaced as a whole: it keeps its mode, a symbolic link stays one, a full
+ * disk leaves the old content.
  */
 #ifndef WASMCTL_KUBE_KUBECONFIG_WRITE_H
 #define WASMCTL_KUBE_KUBECONFIG_WRITE_H
