@@ -323,6 +323,19 @@ void kubeconfig_files_set_current(struct kubeconfig_files *k, const char *name)
     f->changed = true;
 }
 
+/* The part of path behind the folder, NULL when it is not below it. */
+static const char *below(const char *folder, const char *path)
+{
+    size_t n = folder ? strlen(folder) : 0;
+
+    if (n < 2 || !str_starts(path, folder) || path[n] != '/' || strstr(path + n, "/../"))
+        return NULL;
+    path += n + 1;
+    while (str_starts(path, "./"))
+        path += 2;
+    return path;
+}
+
 int kubeconfig_files_path(const struct kubeconfig_files *k, enum kubeconfig_list list, const char *name,
                           const char *path, char **ret, struct err **err)
 {
@@ -331,20 +344,16 @@ int kubeconfig_files_path(const struct kubeconfig_files *k, enum kubeconfig_list
         return 0;
     }
     _cleanup_free_ char *folder = kubeconfig_files_folder(k, list, name), *full = absolute(path);
-    /* Without "." and ".." where the file is there; a file that is yet to come is taken as it is written. */
     _cleanup_free_ char *real_folder = realpath(folder, NULL), *real = realpath(full, NULL);
-    const char *base = real_folder ? real_folder : folder;
     if (strlen(full) >= PATH_MAX)
         return err_set(err, ERR_TOO_LARGE, "the path %.40s... is too long", path);
-    size_t n = strlen(base);
+    /* A link keeps its own name. A file that is yet to come is taken as it is written. */
     bool crooked = strstr(full, "/./") || strstr(full, "/../") || strstr(full, "//");
-    /* A link that leads elsewhere keeps its own name. */
     const char *written = crooked && real ? real : full;
-    bool below = n > 1 && str_starts(written, base) && written[n] == '/' && !strstr(written + n, "/../");
-    const char *relative = written + n + 1;
-    while (below && str_starts(relative, "./"))
-        relative += 2;
-    *ret = xstrdup(below ? relative : written);
+    const char *relative = below(folder, written);
+    if (!relative)
+        relative = below(real_folder, written);
+    *ret = xstrdup(relative ? relative : written);
     return 0;
 }
 

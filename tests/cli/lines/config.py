@@ -45,6 +45,7 @@ FILES = {
     "sub/me.key": "KEY\n",
 }
 
+# kubectl writes several new --exec-env in any order: one at a time.
 FILE = "--kubeconfig {ns}.yaml"
 CHANGED = "file={ns}.yaml"
 
@@ -118,7 +119,7 @@ LINES = [
     ("config set-credentials n2 --client-certificate=sub/me.crt --client-key=sub/me.key --embed-certs " + FILE, CHANGED),
     ("config set-credentials n2 --embed-certs " + FILE, CHANGED),
     ("config set-credentials n3 --exec-command=foo --exec-api-version=client.authentication.k8s.io/v1 --exec-arg=a --exec-arg=b "
-     "--exec-env=A=b --exec-env=C=d --exec-interactive-mode=Never " + FILE, CHANGED),
+     "--exec-env=A=b --exec-interactive-mode=Never " + FILE, CHANGED),
     ("config set-credentials n3 --exec-env=A- --exec-env=C=e --exec-arg=z " + FILE, CHANGED),
     ("config set contexts.q.cluster zz " + FILE, CHANGED),
     ("config set contexts.one.namespace other " + FILE, CHANGED),
