@@ -318,6 +318,7 @@ const struct cmd_entry cmd_place = {
     .opts = place_opts,
     .options_size = sizeof(struct place_options),
     .max_args = -1,
+    .args = CMD_ARGS_OBJECTS,
     .flags = CMD_FLEET,
     .run = run_place,
 };

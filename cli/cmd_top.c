@@ -60,6 +60,7 @@ const struct cmd_entry cmd_top = {
     .options_size = sizeof(struct top_options),
     .min_args = 1,
     .max_args = 2,
+    .args = CMD_ARGS_OBJECTS,
     .flags = CMD_FLEET,
     .run = run_top,
 };

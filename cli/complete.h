@@ -3,8 +3,9 @@
  * values, kinds, and what the cluster holds.
  *
  * Values of options are told by type (OPT_ENUM) and by the name of the value: "a|b|c" offers a, b and c,
- * "FORMAT" the words of its help ("wide, json or name"), "FILE" files, "FOLDER" folders, "SELECTOR" and "LABEL,..." labels; --namespace, --context, --cluster and
- * --user offer what there is. Arguments are told by enum cmd_args.
+ * "FORMAT" the words of its help ("wide, json or name"), "FILE" files, "FOLDER" folders, "SELECTOR" and
+ * "LABEL,..." labels; --namespace, --context, --cluster and --user offer what there is. Arguments are told by
+ * enum cmd_args.
  *
  * The protocol is the one of cobra, which kubectl and the completion scripts speak: a candidate a line, a tab
  * and its description behind it, and last ":" with the sum of the directives below.

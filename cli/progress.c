@@ -17,7 +17,7 @@ struct progress {
     struct loop_timer *timer;
     char *text;
     int64_t began_ms, drawn_ms;
-    bool visible;
+    volatile bool visible;
     struct sigaction interrupted, terminated; /* as they were before */
 };
 
@@ -86,8 +86,9 @@ static void draw(struct progress *p)
     line = xasprintf("%s (%s)", escaped, time_age((now - p->began_ms) * 1000000, age));
     cut(line, columns());
     all = xasprintf(WIPE "%s", line);
-    put(all, strlen(all));
+    /* First, so that an interrupt in between wipes it too. */
     p->visible = true;
+    put(all, strlen(all));
     p->drawn_ms = now;
     loop_timer_start(p->timer, TICK_MS);
 }
