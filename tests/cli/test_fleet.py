@@ -159,6 +159,14 @@ class Tables(FleetTest):
         self.expect("get wa --all-contexts", "CONTEXT   NAME    READY   AGE\ngcp       hello   1/1     5m\n")
 
 
+    def test_colour(self):
+        self.fleet("aws", "gcp")
+        self.actors("aws", "hello")
+        self.actors("gcp", "hello")
+        got = self.run_cli("get", "wa", "--all-contexts", "--color=always")
+        self.assertEqual("\x1b[1mCONTEXT\x1b[0m   \x1b[1mNAME\x1b[0m    \x1b[1mREADY\x1b[0m   \x1b[1mAGE\x1b[0m", got.out.splitlines()[0])
+
+
 class Formats(FleetTest):
     def setUp(self):
         super().setUp()
@@ -384,6 +392,31 @@ class Writes(FleetTest):
         self.expect("delete wa hello --all-contexts",
                     'aws   wasmactor.wasmctl.dev "hello" deleted from default namespace\n'
                     'gcp   wasmactor.wasmctl.dev "hello" deleted from default namespace\n')
+
+
+    def test_rollout_status_tells_what_happens_where(self):
+        def at(updated, reason):
+            return actor("hello", spec={"image": "i", "replicas": 2}, generation=2, status_={
+                "observedGeneration": 2, "replicas": 2, "updatedReplicas": updated, "readyReplicas": 2,
+                "conditions": [{"type": "Progressing", "status": "False" if reason == "Complete" else "True", "reason": reason},
+                               {"type": "Ready", "status": "True", "reason": "Ready"}]})
+        go_on = threading.Event()
+        for name, api in self.apis.items():
+            def changes():
+                go_on.wait(RUN_TIMEOUT)
+                yield json.dumps({"type": "MODIFIED", "object": {**at(2, "Complete"), "metadata": {
+                    **at(2, "Complete")["metadata"], "resourceVersion": "9"}}}).encode() + b"\n"
+                threading.Event().wait(RUN_TIMEOUT)
+            api.on("GET", ACTORS + "/hello", Answer(at(1, "Updating")))
+            api.on("GET", ACTORS, lambda r, c=changes: Answer(chunks=c()) if "watch" in r.query else Answer(listing(at(1, "Updating"))))
+        process = self.start_cli("rollout", "status", "wa/hello", "--all-contexts")
+        lines = self.lines(process)
+        waits = 'Waiting for wasmactor "hello" rollout to finish: 1 out of 2 new replicas have been updated...'
+        done = 'wasmactor "hello" successfully rolled out'
+        self.assertEqual({f"aws   {waits}", f"gcp   {waits}"}, {lines.get(timeout=RUN_TIMEOUT), lines.get(timeout=RUN_TIMEOUT)})
+        go_on.set()
+        self.assertEqual({f"aws   {done}", f"gcp   {done}"}, {lines.get(timeout=RUN_TIMEOUT), lines.get(timeout=RUN_TIMEOUT)})
+        self.assertEqual(0, process.wait(RUN_TIMEOUT))
 
 
 class Logins(FleetTest):
