@@ -21,8 +21,9 @@ static const struct cmd_opt place_opts[] = {
     {"output", 'o', OPT_STRING, O(output), "table|json|yaml", NULL, "How to print it"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Only objects whose labels match"},
-    {"without", 0, OPT_LIST, O(without), "host/NAME|LABEL=VALUE", NULL,
-     "Also tell what becomes of it when these hosts die; repeatable"},
+    {"without", 0, OPT_LIST, O(without), "HOSTS", NULL,
+     "Also tell what becomes of it when these die: host/NAME, or LABEL=VALUE for all that have it; "
+     "repeatable"},
     OPT_TABLE_END,
 };
 

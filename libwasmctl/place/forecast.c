@@ -16,6 +16,16 @@ char *place_owner(const char *cluster_uid, enum model_kind kind, const char *key
     return xasprintf("%s/%.*s/provider/%s", cluster_uid, (int)(slash - key), key, slash + 1);
 }
 
+/* A host lists only so much of what runs there; the rest is known from the units themselves. */
+static bool is_cut(const struct model_host_report *r, enum model_kind kind)
+{
+    int64_t listed = 0;
+
+    for (size_t i = 0; i < r->nrunning; i++)
+        listed += r->running[i].kind == kind;
+    return listed < (kind == MODEL_PROVIDER ? r->providers : r->actors);
+}
+
 /* The uid has no slash. */
 static bool is_ours(const struct model_workload *w, const char *cluster_uid, const char *owner)
 {
@@ -51,6 +61,9 @@ static struct place_host make_host(const struct model_workload *w, const char *c
     if (running) {
         h.foreign = !is_ours(w, cluster_uid, running->owner);
         h.current = h.foreign ? 0 : model_replicas_of(w, running->count);
+        load -= load > 0;
+    } else if (before && streq(before->state, "Running") && is_cut(o->report, w->kind)) {
+        h.current = before->replicas;
         load -= load > 0;
     } else if (before && streq(before->state, "Failed")) {
         h.backoff = true;

@@ -107,6 +107,23 @@ static void test_hosts(void **state _unused_)
     release(&x);
 }
 
+/* A host lists 500 actors at most. */
+static void test_what_a_host_does_not_list(void **state _unused_)
+{
+    struct world x = {0};
+
+    add_host(&x, RUNS("uid/default/b\",\"componentID\":\"x", "1"), READY);
+    add_host(&x, "\"actorCount\":0,", READY);
+    unit(&x, MODEL_ACTOR, "",
+         "\"placements\":[{\"host\":\"h0\",\"state\":\"Running\",\"replicas\":2},"
+         "{\"host\":\"h1\",\"state\":\"Running\",\"replicas\":1}]");
+    make(&x, "uid");
+    assert_int_equal(x.made[0].current, 2);
+    assert_int_equal(x.made[0].load, 2);
+    assert_int_equal(x.made[1].current, 0);
+    release(&x);
+}
+
 /* As the operator: a deaf host serves better than none, but only for what leaves a host that is restarted. */
 static void test_deaf_hosts_take_what_leaves_a_host(void **state _unused_)
 {
@@ -186,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_what_a_host_does_not_list),
         cmocka_unit_test(test_deaf_hosts_take_what_leaves_a_host),
         cmocka_unit_test(test_owners),
         cmocka_unit_test(test_explained),
