@@ -31,7 +31,7 @@ _wasmctl() {
     current=${_wasmctl_words[${#_wasmctl_words[@]} - 1]}
     answer=$("$program" __completeNoDesc "${_wasmctl_words[@]:1}" 2>/dev/null) || return 0
     while IFS= read -r line; do
-        if [[ $line == :+([0-9]) ]]; then
+        if [[ $line =~ ^:[0-9]+$ ]]; then
             directives=${line#:}
         elif [[ -n $line ]]; then
             candidates+=("${line%%$'\t'*}")
@@ -80,5 +80,4 @@ _wasmctl() {
     return 0
 }
 
-shopt -s extglob
 complete -F _wasmctl wasmctl

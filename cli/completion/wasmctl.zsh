@@ -2,7 +2,6 @@
 # zsh completion for wasmctl: source <(wasmctl completion zsh)
 
 _wasmctl() {
-    emulate -L zsh -o extended_glob
     local program=${(Q)words[1]} answer line value directives=0 tab=$'\t'
     local -a before candidates patterns space
     (($+commands[$program])) || [[ -x $program ]] || program=wasmctl

@@ -242,6 +242,8 @@ try "wasmctl rollout status wa/he"
         self.shell_path()
         self.serve()
         self.env["TERM"] = "dumb"
+        self.write("manifests/one.yaml", "")
+        self.write("manifests/one.txt", "")
         terminal = Terminal(self, ["zsh", "-f", "-i"])
         terminal.send("PS1='REA''DY> '; autoload -U compinit; compinit -u -D; source <(wasmctl completion zsh); echo DO''NE\n")
         terminal.until(r"DONE[\s\S]*READY> ")
@@ -249,6 +251,10 @@ try "wasmctl rollout status wa/he"
         terminal.until(r"use-context ")
         terminal.send("\x15wasmctl get wa hello --context=o\t")
         terminal.until(r"--context=other ")
+        terminal.send("\x15wasmctl apply -f manif\t")
+        terminal.until(r"apply -f manifests/")
+        terminal.send("one\t")
+        terminal.until(r"one\.yaml ")
         terminal.send("\x15exit\n")
 
 
