@@ -238,14 +238,18 @@ bool cmd_hopeless(const struct err *e)
  * more. */
 enum { EXIT_BROKEN_PIPE = 128 + 13 };
 
-static void check_stdout(bool failed)
+void cmd_stdout_failed(void)
 {
-    if (!failed)
-        return;
     if (errno == EPIPE)
         _exit(EXIT_BROKEN_PIPE);
     fprintf(stderr, "error: cannot write to standard output: %s\n", strerror(errno));
     _exit(1);
+}
+
+static void check_stdout(bool failed)
+{
+    if (failed)
+        cmd_stdout_failed();
 }
 
 void cmd_out(const char *fmt, ...)

@@ -187,6 +187,8 @@ struct cmd_ctx *cmd_current(void);
 void cmd_out(const char *fmt, ...) _printf_(1, 2);
 void cmd_out_buf(const struct buf *b);
 void cmd_flush(void);
+/* Ends the program as the functions above do when a write has failed (errno). */
+void cmd_stdout_failed(void) __attribute__((noreturn));
 /* Whether stdout is a terminal, and whether tables may have colour there (--color, NO_COLOR). */
 bool cmd_terminal(void);
 bool cmd_colour(const struct cmd_ctx *c);

@@ -250,6 +250,8 @@ static void lane_free(struct tail_lane *l)
     if (l->next)
         l->next->prev = l->prev;
     m->nlanes--;
+    if (m->options.gone)
+        m->options.gone(m->options.arg, l->owner);
     free(l);
 }
 
@@ -309,15 +311,20 @@ void tail_lane_away(struct tail_lane *l)
     set_phase(l, LANE_AWAY);
 }
 
+void tail_lane_heard(struct tail_lane *l, int64_t ns, int64_t now_ms, int64_t wall_ns)
+{
+    l->active_ms = now_ms;
+    l->brought = true;
+    if (l->phase == LANE_PAST && ns && wall_ns - ns < PRESENT_MS * INT64_C(1000000))
+        set_phase(l, LANE_PRESENT);
+}
+
 void tail_lane_put(struct tail_lane *l, const struct tail_line *line, int64_t now_ms, int64_t wall_ns)
 {
     struct tail_merge *m = l->merge;
     struct entry e = {.ns = line->ns, .arrived_ms = now_ms, .len = (uint32_t)line->len, .flags = line->flags};
 
-    l->active_ms = now_ms;
-    l->brought = true;
-    if (l->phase == LANE_PAST && line->ns && wall_ns - line->ns < PRESENT_MS * INT64_C(1000000))
-        set_phase(l, LANE_PRESENT);
+    tail_lane_heard(l, line->ns, now_ms, wall_ns);
     if (l->phase == LANE_PAST)
         e.flags |= ENTRY_PAST;
     /* What has no time goes with the line in front of it. */
@@ -386,6 +393,8 @@ static int64_t past_until(const struct tail_merge *m, const struct tail_lane *l)
 
     if (!is_blank(l) || (l->phase != LANE_PAST && !(l->phase == LANE_OPENING && l->past_first)))
         return 0;
+    if (m->options.patience_ms)
+        return l->active_ms + m->options.patience_ms;
     if (l->phase == LANE_OPENING && most > OPENING_MS)
         most = OPENING_MS;
     if (l->phase == LANE_PAST && !l->brought && most > EMPTY_MS)
@@ -439,8 +448,8 @@ int64_t tail_merge_run(struct tail_merge *m, int64_t now_ms)
 
 void tail_merge_flush(struct tail_merge *m)
 {
-    while (m->keys.len && give(m, m->keys.items[0]))
-        ;
+    while (m->keys.len)
+        give(m, m->keys.items[0]);
 }
 
 struct tail_merge_stats tail_merge_stats(const struct tail_merge *m)

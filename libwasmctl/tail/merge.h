@@ -33,9 +33,14 @@ enum { TAIL_WINDOW_MS = 250, TAIL_MERGE_BYTES = 8 << 20 };
 typedef bool (*tail_emit_fn)(void *arg, void *owner, const struct tail_line *line);
 
 struct tail_merge_options {
-    int64_t window_ms; /* 0 = in the order of arrival */
-    size_t max_bytes;  /* 0 = TAIL_MERGE_BYTES */
+    int64_t window_ms;   /* 0 = in the order of arrival */
+    int64_t patience_ms; /* how long to wait for the past of a lane that is silent; 0 = moments (100 ms until
+                            it is  open, 60 ms for its first line, the window for more): for what is read as
+                            it comes. When  all is past, every lane comes to its end, and order is worth a
+                            longer wait */
+    size_t max_bytes;    /* 0 = TAIL_MERGE_BYTES */
     tail_emit_fn emit;
+    void (*gone)(void *arg, void *owner); /* a lane was freed; may be NULL; must not call the merge */
     void *arg;
 };
 
@@ -53,6 +58,8 @@ void tail_lane_opened(struct tail_lane *l, int64_t now_ms);
 void tail_lane_away(struct tail_lane *l);
 /* A line, copied. wall_ns: the wall clock now, to tell past from present. */
 void tail_lane_put(struct tail_lane *l, const struct tail_line *line, int64_t now_ms, int64_t wall_ns);
+/* A line came that is not to be put: the source is alive, and this far. */
+void tail_lane_heard(struct tail_lane *l, int64_t ns, int64_t now_ms, int64_t wall_ns);
 /* True while the lane holds its share: its source should read no more until tail_merge_run() has made room.
  */
 bool tail_lane_full(const struct tail_lane *l);
@@ -61,7 +68,7 @@ void tail_lane_end(struct tail_lane *l);
 
 /* Gives out what is due. Returns the milliseconds until there may be more to do, -1 when nothing waits. */
 int64_t tail_merge_run(struct tail_merge *m, int64_t now_ms);
-/* Gives out everything, in order. */
+/* Gives out everything, in order, whatever the receiver returns. */
 void tail_merge_flush(struct tail_merge *m);
 
 struct tail_merge_stats {

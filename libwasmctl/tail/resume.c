@@ -65,6 +65,8 @@ static void forget(struct tail_resume *r)
 
 static void remember(struct tail_resume *r, int64_t ns, uint32_t hash)
 {
+    if (!r->first_ns || ns < r->first_ns)
+        r->first_ns = ns;
     if (ns > r->latest_ns || !r->len)
         r->latest_ns = ns;
     forget(r);
@@ -119,6 +121,9 @@ enum tail_resume_verdict tail_resume_line(struct tail_resume *r, const struct ta
             r->replay = --r->unmatched > 0;
             return TAIL_RESUME_SEEN;
         }
+        /* Of the second that is asked for, what came before the first line ever seen was not wanted. */
+        if (line->ns < r->first_ns)
+            return TAIL_RESUME_SEEN;
         if (line->ns > r->latest_ns) {
             if (latest_is_missing(r)) {
                 *ret_gap_ns = line->ns - r->latest_ns;

@@ -26,7 +26,7 @@ struct tail_resume {
     size_t len, cap, start; /* start: forgotten ones in front */
     size_t at;              /* replay: where the next one is looked for */
     size_t unmatched;       /* replay: remembered lines that did not come again yet */
-    int64_t latest_ns;
+    int64_t first_ns, latest_ns;
     bool replay;
 };
 

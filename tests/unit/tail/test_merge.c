@@ -202,6 +202,11 @@ static void test_enough(void **state _unused_)
     assert_int_equal(o.lines, 2);
     assert_int_equal(tail_merge_run(m, 5), -1);
     assert_int_equal(o.lines, 5);
+    o.stop_after = 6;
+    put(a, "x", 6, 6);
+    put(a, "y", 7, 6);
+    tail_merge_flush(m);
+    assert_int_equal(o.lines, 7);
     tail_merge_free(m);
     buf_release(&o.text);
 }

@@ -82,6 +82,21 @@ static void test_rotated_away(void **state _unused_)
     tail_resume_release(&r);
 }
 
+/* The first line seen was in the middle of a second (--tail): what is before it stays unseen. */
+static void test_begun_in_the_middle(void **state _unused_)
+{
+    struct tail_resume r = {0};
+    struct logged a = at(100, "a"), b = at(200, "b"), c = at(300, "c");
+    int64_t gap = -1;
+
+    assert_int_equal(take(&r, &b, &gap), TAIL_RESUME_NEW);
+    tail_resume_again(&r);
+    assert_int_equal(take(&r, &a, &gap), TAIL_RESUME_SEEN);
+    assert_int_equal(take(&r, &b, &gap), TAIL_RESUME_SEEN);
+    assert_int_equal(take(&r, &c, &gap), TAIL_RESUME_NEW);
+    tail_resume_release(&r);
+}
+
 /* Lines of two hands, out of order by a little, read over and over with breaks anywhere. */
 static void test_property(void **state _unused_)
 {
@@ -148,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_second_comes_again),
         cmocka_unit_test(test_rotated_away),
+        cmocka_unit_test(test_begun_in_the_middle),
         cmocka_unit_test(test_property),
         cmocka_unit_test(test_memory),
     };

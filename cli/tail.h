@@ -1,0 +1,35 @@
+/* Parts of `tail`: its options, what is shared by all contexts of a run, and whose logs a query asks for. */
+#ifndef WASMCTL_CLI_TAIL_H
+#define WASMCTL_CLI_TAIL_H
+
+#include "cli/cmd.h"
+#include "tail/pods.h"
+
+struct tail_options {
+    char **include, **exclude, **highlight;
+    char **exclude_pods, **exclude_containers;
+    const char *container, *selector, *field_selector, *node, *since, *since_time, *timezone;
+    int64_t lines, window_ns, streams_most;
+    int output, times, state;
+    bool all_namespaces, ignore_case, no_follow, previous, by_container, only_lines, from_stdin;
+    bool init_containers, ephemeral_containers;
+};
+
+/* What the query means on one cluster: selectors and a pattern of Pod names. */
+struct tail_query {
+    char *pattern;        /* of Pod names, NULL = any */
+    char *label_selector; /* NULL = any */
+};
+void tail_query_release(struct tail_query *q);
+
+/* "web.*", or KIND/NAME: a Pod, or what has Pods by a selector (asked of the server). */
+int tail_query_resolve(struct cmd_ctx *c, const char *text, const char *namespace, struct tail_query *ret,
+                       struct err **err);
+
+/* --since and --since-time as a time of the wall clock; 0 = none. */
+int tail_since(struct cmd_ctx *c, const struct tail_options *o, int64_t *ret_ns, struct err **err);
+
+/* Lines of standard input, filtered and formatted. */
+int tail_stdin(struct tail_filter *filter, struct tail_format *format, struct err **err);
+
+#endif

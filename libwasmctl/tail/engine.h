@@ -1,0 +1,60 @@
+/*
+ * The tail engine: sources put lines in, the output gets them filtered, in order (tail/merge.h) and
+ * formatted, in batches of whole lines, once a turn of the loop.
+ *
+ * When the output has enough, nothing more is given out, lanes fill up, and their sources hold back.
+ */
+#ifndef WASMCTL_TAIL_ENGINE_H
+#define WASMCTL_TAIL_ENGINE_H
+
+#include "base/loop.h"
+#include "tail/filter.h"
+#include "tail/format.h"
+#include "tail/merge.h"
+
+struct tail_engine;
+struct tail_source;
+
+struct tail_engine_options {
+    struct loop *loop;
+    int64_t window_ms;          /* tail/merge.h; 0 = order of arrival */
+    int64_t patience_ms;        /* tail/merge.h */
+    size_t max_bytes;           /* of lines that wait; 0 = TAIL_MERGE_BYTES */
+    struct tail_filter *filter; /* borrowed; NULL = every line */
+    struct tail_format *format; /* borrowed */
+    /* Whole lines. False: enough until tail_engine_more(). Must not call the engine. */
+    bool (*write)(void *arg, const char *text, size_t len);
+    void *arg;
+};
+
+struct tail_engine *tail_engine_new(const struct tail_engine_options *options);
+/* Frees the sources too. What waits is dropped: see tail_engine_flush(). */
+void tail_engine_free(struct tail_engine *e);
+DEFINE_CLEANUP(struct tail_engine *, tail_engine_free)
+/* The output takes more. */
+void tail_engine_more(struct tail_engine *e);
+/* Gives out everything that waits, whatever the window: write() must take it all. */
+void tail_engine_flush(struct tail_engine *e);
+/* Nothing waits to be given out. */
+bool tail_engine_idle(const struct tail_engine *e);
+
+struct tail_engine_stats {
+    uint64_t lines, shown, bytes, gaps, late; /* lines and bytes: taken from sources */
+    size_t sources, waiting_bytes;
+};
+struct tail_engine_stats tail_engine_stats(const struct tail_engine *e);
+
+/* info is moved into the source. siblings: see tail_style_new(). past: see tail_lane_new(). room(arg) is
+ * called after tail_source_line() has returned false, when there is room again. */
+struct tail_source *tail_source_new(struct tail_engine *e, struct tail_info *info, unsigned siblings,
+                                    bool past, void (*room)(void *arg), void *arg);
+const struct tail_info *tail_source_info(const struct tail_source *s);
+void tail_source_opened(struct tail_source *s);
+void tail_source_away(struct tail_source *s);
+/* False: hold back until room() is called. */
+bool tail_source_line(struct tail_source *s, const struct tail_line *line);
+/* No line will follow and room() is not called any more; the source frees itself when its last line is out.
+ */
+void tail_source_end(struct tail_source *s);
+
+#endif
