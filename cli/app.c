@@ -195,12 +195,11 @@ int cmd_main(const struct cmd_entry *const *table, int argc, char **argv)
     }
     int code = run(&c, argc - skipped, words + skipped, &err);
     cmd_flush();
-    if (code < 0) {
+    int failure = c.entry && c.entry->failure ? c.entry->failure : 1;
+    if (code < 0)
         print_failure(&c, err);
-        code = 1;
-    }
-    if (code == 0 && c.failed)
-        code = 1;
+    if (code < 0 || (code < failure && c.failed))
+        code = failure;
     kube_client_free(c.client);
     kube_config_free(c.config);
     kubeconfig_free(c.kubeconfig);

@@ -8,78 +8,20 @@
 #include "cli/target.h"
 #include "cli/progress.h"
 
-/* The quoted word after `intro`, NULL if there is none; caller frees. */
-static char *quoted_after(const char *message, const char *intro)
-{
-    const char *at = strstr(message, intro);
-    const char *start = at ? at + strlen(intro) : NULL;
-    const char *end = start ? strchr(start, '"') : NULL;
-
-    return end ? xstrndup(start, (size_t)(end - start)) : NULL;
-}
-
-char *apply_conflict_text(const struct err *e)
-{
-    _cleanup_json_ cJSON *status = NULL;
-    struct buf out = BUF_INIT;
-    int n = 0;
-
-    if (e->http != 409 || !e->details ||
-        json_parse(e->details, strlen(e->details), "status", &status, NULL) < 0)
-        return NULL;
-    json_each (cause, json_at(status, "details.causes")) {
-        if (!streq(json_str_or(cause, "reason", ""), "FieldManagerConflict"))
-            continue;
-        /* conflict with "kubectl" with subresource "scale" using v1 */
-        const char *message = json_str_or(cause, "message", "");
-        _cleanup_free_ char *manager = quoted_after(message, "conflict with \"");
-        _cleanup_free_ char *sub = quoted_after(message, "with subresource \"");
-        buf_addf(&out, "  %s is managed by \"%s\"%s%s\n", json_str_or(cause, "field", "a field"),
-                 manager ? manager : "another manager", sub ? " through " : "", sub ? sub : "");
-        n++;
-    }
-    if (n == 0) {
-        buf_release(&out);
-        return NULL;
-    }
-    buf_adds(&out, "What you can do:\n"
-                   "* to take these fields over, apply again with --force-conflicts\n"
-                   "* to leave them to their managers, remove them from your manifest\n"
-                   "* to share them, write the values the object has now into your manifest");
-    char *fields = buf_take(&out);
-    char *text = xasprintf("Apply failed with %d conflict%s:\n%s", n, n == 1 ? "" : "s", fields);
-    free(fields);
-    return text;
-}
-
-/* What our own commands wrote (scale, rollout undo...) is of another operation than an apply and so conflicts
- * with it. The manifest is newer and the user is the same: it wins, as it does in a client-side apply. */
-static bool conflicts_with_ourselves_only(const struct err *e, const char *field_manager)
-{
-    _cleanup_json_ cJSON *status = NULL;
-    bool any = false;
-
-    if (e->http != 409 || !e->details ||
-        json_parse(e->details, strlen(e->details), "status", &status, NULL) < 0)
-        return false;
-    json_each (cause, json_at(status, "details.causes")) {
-        _cleanup_free_ char *manager = quoted_after(json_str_or(cause, "message", ""), "conflict with \"");
-        if (!streq(json_str_or(cause, "reason", ""), "FieldManagerConflict") ||
-            !streq_null(manager, field_manager))
-            return false;
-        any = true;
-    }
-    return any;
-}
-
 /* The server names the object in some messages only: says which file it was. */
-static int explain(const struct manifest *m, struct err **err)
+static int explain(struct cmd_ctx *c, const struct manifest *m, struct err **err)
 {
-    _cleanup_free_ char *conflict = apply_conflict_text(*err);
+    _cleanup_free_ char *conflict = NULL;
     _cleanup_free_ char *target = cli_target_text(m->resource, manifest_name(m));
     int code = (*err)->code;
 
-    if (conflict) {
+    if (apply_is_conflict(*err)) {
+        _cleanup_json_ cJSON *live = NULL;
+        struct cli_request request = {
+            .resource = m->resource, .namespace = manifest_namespace(m), .name = manifest_name(m)};
+        /* Only to say what the values are: without it the conflict is told all the same. */
+        cli_request(c, &request, &live, NULL);
+        conflict = apply_conflict_text(*err, live, m->object);
         err_free(*err);
         *err = NULL;
         return err_set(err, ERR_CONFLICT, "%s from %s: %s", target, m->source, conflict);
@@ -115,6 +57,7 @@ static int send(struct cmd_ctx *c, const struct manifest *m, const struct apply_
         .resource = m->resource,
         .namespace = manifest_namespace(m),
         .name = manifest_name(m),
+        .sub = how->subresource,
         .query = buf_str(&query),
         .body = body,
         .content_type = KUBE_APPLY_YAML,
@@ -122,11 +65,32 @@ static int send(struct cmd_ctx *c, const struct manifest *m, const struct apply_
     return cli_request(c, &request, ret, err);
 }
 
+int apply_send(struct cmd_ctx *c, const struct manifest *m, const struct apply_how *how, cJSON **ret,
+               struct err **err)
+{
+    _cleanup_free_ char *body = NULL;
+
+    /* Both are set by the server alone; it refuses them in an apply. */
+    json_del(m->object, "metadata.managedFields");
+    body = json_print(m->object);
+    int r = send(c, m, how, body, how->force, ret, err);
+    /* What our own commands wrote (scale, rollout undo...) is of another operation than an apply and so
+     * conflicts with it. The manifest is newer and the user is the same: it wins, as it does in a client-side
+     * apply. */
+    if (r < 0 && !how->force && apply_conflicts_only_with(*err, how->field_manager)) {
+        err_free(*err);
+        *err = NULL;
+        r = send(c, m, how, body, true, ret, err);
+    }
+    if (r < 0)
+        return explain(c, m, err);
+    return 0;
+}
+
 static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *m,
                      const struct apply_how *how, struct cli_results *results, struct err **err)
 {
     _cleanup_json_ cJSON *answer = NULL;
-    _cleanup_free_ char *body = NULL;
     int r = manifest_resolve(c, set, m, err);
 
     if (r < 0)
@@ -146,17 +110,9 @@ static int apply_one(struct cmd_ctx *c, struct manifests *set, struct manifest *
     r = wait_for_crd(c, set, m, how, err);
     if (r < 0)
         return r;
-    /* Both are set by the server alone; it refuses them in an apply. */
-    json_del(m->object, "metadata.managedFields");
-    body = json_print(m->object);
-    r = send(c, m, how, body, how->force, &answer, err);
-    if (r < 0 && !how->force && conflicts_with_ourselves_only(*err, how->field_manager)) {
-        err_free(*err);
-        *err = NULL;
-        r = send(c, m, how, body, true, &answer, err);
-    }
+    r = apply_send(c, m, how, &answer, err);
     if (r < 0)
-        return explain(m, err);
+        return r;
     cli_result(results, m->resource, answer, "serverside-applied");
     return 0;
 }

@@ -116,6 +116,7 @@ struct cmd_entry {
     int min_args, max_args; /* positional arguments; max < 0 = any number */
     enum cmd_args args;
     unsigned flags;
+    int failure; /* exit code of a failure; 0 = 1. Other where 1 means something else (diff) */
     const struct cmd_entry *const *subs; /* a group: NULL-ended; run is then unused */
     /* Exit code (0..255), or a negative code with *err set: main prints it as kubectl does and exits 1. */
     int (*run)(struct cmd_ctx *c, struct err **err);

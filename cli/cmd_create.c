@@ -5,10 +5,9 @@
 #include "cli/target.h"
 
 struct create_options {
-    char **files;
-    const char *field_manager;
+    struct manifest_from from;
     struct cli_output output;
-    bool recursive;
+    const char *field_manager;
     int dry_run, validate;
 };
 
@@ -18,9 +17,8 @@ static const struct cmd_opt create_opts[] = {
     CLI_OPT_DRY_RUN(O(dry_run)),
     {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl",
      "Name under which the server notes who set a field"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL, "A file, a folder or standard input (-); repeatable"},
+    MANIFEST_OPTS(O(from)),
     CLI_OPTS_OUTPUT(O(output)),
-    {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "Also the folders below a folder"},
     CLI_OPT_VALIDATE(O(validate)),
     OPT_TABLE_END,
 };
@@ -69,9 +67,9 @@ static int run_create(struct cmd_ctx *c, struct err **err)
 
     if (r < 0)
         return r;
-    if (!o->files)
-        return cmd_usage(c, err, "must specify the manifests with -f FILE, -f FOLDER or -f -");
-    manifests_load(c, o->files, o->recursive, &set);
+    r = manifests_load_from(c, &o->from, &set, err);
+    if (r < 0)
+        return r;
     if (set.len == 0 && !c->failed)
         return err_set(err, ERR_INVALID, "no objects passed to create");
     for (size_t i = 0; i < set.len; i++) {

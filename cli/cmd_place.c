@@ -224,9 +224,12 @@ static int place_manifest(struct placing *g, struct manifest *m, enum model_kind
 static int place_files(struct placing *g, struct err **err)
 {
     _cleanup_manifests_ struct manifests files = {0};
+    const struct manifest_from from = {.files = g->o->files, .recursive = g->o->recursive};
     bool any = false;
+    int loaded = manifests_load_from(g->c, &from, &files, err);
 
-    manifests_load(g->c, g->o->files, g->o->recursive, &files);
+    if (loaded < 0)
+        return loaded;
     for (size_t i = 0; i < files.len; i++) {
         struct manifest *m = &files.items[i];
         const struct kube_resource *known = kube_builtin_kind(json_str_or(m->object, "apiVersion", ""),

@@ -488,6 +488,11 @@ static void tell_summary(const struct fleet *f)
     cmd_note("%s", buf_str(&text));
 }
 
+static int failure_code(const struct fleet *f)
+{
+    return f->base->entry->failure ? f->base->entry->failure : 1;
+}
+
 static int exit_code(const struct fleet *f)
 {
     size_t failed = 0;
@@ -502,7 +507,7 @@ static int exit_code(const struct fleet *f)
     }
     if (failed == 0 || (failed < f->n && f->base->globals.allow_partial))
         return most;
-    return most > 1 ? most : 1;
+    return most > failure_code(f) ? most : failure_code(f);
 }
 
 /* Setting up */
@@ -601,7 +606,7 @@ static int finish(struct fleet *f, struct err **err)
     fleet_out_drain(f->out);
     if (is_mistake(first)) {
         f->base->usage = first->ctx.usage;
-        return first->code < 0 ? err_move(err, TAKE_PTR(first->err)) : 1;
+        return first->code < 0 ? err_move(err, TAKE_PTR(first->err)) : failure_code(f);
     }
     print_list(f);
     print_values(f);

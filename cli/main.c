@@ -7,6 +7,14 @@
     X(apply) \
     X(create) \
     X(delete) \
+    X(diff) \
+    X(edit) \
+    X(label) \
+    X(annotate) \
+    X(patch) \
+    X(replace) \
+    X(set) \
+    X(taint) \
     X(wait) \
     X(events) \
     X(scale) \

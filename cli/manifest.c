@@ -2,13 +2,17 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/fleet.h"
+#include "cli/manifest_fetch.h"
+#include "data/selector.h"
 #include "data/yaml.h"
 #include "kube/discovery.h"
 
@@ -164,10 +168,11 @@ static int load_path(struct cmd_ctx *c, struct manifests *m, const char *path, b
 
     if (streq(path, "-"))
         return load_file(m, path, err);
-    if (str_starts(path, "http://") || str_starts(path, "https://"))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s: addresses are not read; fetch it first: curl -fsSL %s | %s %s -f -", path, path,
-                       c->program, c->entry->name);
+    if (manifest_is_url(path)) {
+        _cleanup_buf_ struct buf text = BUF_INIT_MAX(MANIFEST_MAX_FILE);
+        int r = manifest_fetch(c, path, &text, err);
+        return r < 0 ? r : manifests_parse(m, buf_str(&text), text.len, path, err);
+    }
     if (stat(path, &st) < 0) {
         if (errno == ENOENT)
             return err_set(err, ERR_NOT_FOUND, "the path \"%s\" does not exist", path);
@@ -182,11 +187,19 @@ static int load_path(struct cmd_ctx *c, struct manifests *m, const char *path, b
     return r;
 }
 
-static void load_all(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *ret)
+static void load_all(struct cmd_ctx *c, const struct manifest_from *from, struct manifests *ret)
 {
-    for (; files && *files; files++) {
-        struct err *e = NULL;
-        if (load_path(c, ret, *files, recursive, &e) < 0)
+    struct err *e = NULL;
+
+    for (char *const *file = from->files; file && *file; file++)
+        if (load_path(c, ret, *file, from->recursive, &e) < 0)
+            cmd_report(c, &e);
+    if (from->kustomize) {
+        _cleanup_buf_ struct buf text = BUF_INIT_MAX(MANIFEST_MAX_FILE);
+        int r = manifest_kustomize(c, from->kustomize, &text, &e);
+        if (r == 0)
+            r = manifests_parse(ret, buf_str(&text), text.len, from->kustomize, &e);
+        if (r < 0)
             cmd_report(c, &e);
     }
 }
@@ -194,7 +207,7 @@ static void load_all(struct cmd_ctx *c, char *const *files, bool recursive, stru
 /* What the files hold, for all contexts: standard input can be read once only. */
 struct shared {
     struct manifests set;
-    bool failed;
+    bool reading, read, failed;
 };
 
 static void free_shared(void *p)
@@ -205,24 +218,30 @@ static void free_shared(void *p)
     free(s);
 }
 
-void manifests_load(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *ret)
+static void load(struct cmd_ctx *c, const struct manifest_from *from, struct manifests *ret)
 {
-    void **place = fleet_shared(c, files, free_shared);
+    void **place = fleet_shared(c, from->files ? (void *)from->files : (void *)(uintptr_t)from->kustomize,
+                                free_shared);
 
     if (!place) {
-        load_all(c, files, recursive, ret);
+        load_all(c, from, ret);
         return;
     }
-    if (!*place) {
-        struct shared *s = xcalloc(1, sizeof(*s));
+    if (!*place)
+        *place = xcalloc(1, sizeof(struct shared));
+    struct shared *s = *place;
+    if (!s->reading) {
+        s->reading = true;
         /* What is wrong with a file has nothing to do with the context. */
         struct fleet_member *member = TAKE_PTR(c->member);
-        load_all(c, files, recursive, &s->set);
+        load_all(c, from, &s->set);
         c->member = member;
         s->failed = c->failed;
-        *place = s;
+        s->read = true;
     }
-    const struct shared *s = *place;
+    /* An address may take its time: the others wait for the one who asks. */
+    if (!s->read && !loop_wait(cmd_loop(c), &s->read))
+        return;
     c->failed = c->failed || s->failed;
     for (size_t i = 0; i < s->set.len; i++) {
         const struct manifest *m = &s->set.items[i];
@@ -230,6 +249,22 @@ void manifests_load(struct cmd_ctx *c, char *const *files, bool recursive, struc
         ret->items[ret->len++] = (struct manifest){
             .object = cJSON_Duplicate(m->object, true), .source = xstrdup(m->source), .line = m->line};
     }
+}
+
+bool manifest_from_any(const struct manifest_from *from)
+{
+    return from->files || from->kustomize;
+}
+
+int manifests_load_from(struct cmd_ctx *c, const struct manifest_from *from, struct manifests *ret,
+                        struct err **err)
+{
+    if (!manifest_from_any(from))
+        return cmd_usage(c, err, "must specify the manifests with -f FILE, -f FOLDER, -f - or -k FOLDER");
+    if (from->kustomize && (from->files || from->recursive))
+        return cmd_usage(c, err, "only one of -f or -k can be specified");
+    load(c, from, ret);
+    return 0;
 }
 
 /* Kinds */
@@ -312,17 +347,58 @@ int manifest_resolve(struct cmd_ctx *c, const struct manifests *all, struct mani
     return 0;
 }
 
-int manifest_targets(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *keep,
-                     struct cli_targets *ret, struct err **err)
+int manifests_select(struct manifests *set, const char *text, struct manifests *rest, struct err **err)
+{
+    _cleanup_(selector_freep) struct selector *selector = NULL;
+    size_t kept = 0;
+    int r = selector_parse(text, &selector, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < set->len; i++) {
+        struct manifest m = set->items[i];
+        _cleanup_map_ struct map *labels = map_new(NULL);
+        json_each (label, json_at(m.object, "metadata.labels"))
+            if (cJSON_IsString(label))
+                map_set(labels, label->string, label->valuestring);
+        if (selector_matches(selector, labels)) {
+            set->items[kept++] = m;
+            continue;
+        }
+        rest->items = xreallocarray(rest->items, rest->len + 1, sizeof(*rest->items));
+        rest->items[rest->len++] = m;
+    }
+    set->len = kept;
+    return 0;
+}
+
+int manifests_add_rest(struct cmd_ctx *c, struct manifests *set, struct manifests *rest, struct err **err)
+{
+    for (size_t i = 0; i < rest->len; i++) {
+        int r = manifest_resolve(c, rest, &rest->items[i], err);
+        if (r < 0)
+            return r;
+    }
+    set->items = xreallocarray(set->items, set->len + rest->len + 1, sizeof(*set->items));
+    for (size_t i = 0; i < rest->len; i++)
+        set->items[set->len++] = rest->items[i];
+    rest->len = 0;
+    return 0;
+}
+
+int manifest_targets_from(struct cmd_ctx *c, const struct manifest_from *from, struct manifests *keep,
+                          struct cli_targets *ret, struct err **err)
 {
     _cleanup_targets_ struct cli_targets t = {0};
 
     if (c->argc)
         return cmd_usage(c, err, "kinds and names cannot be given together with -f");
-    manifests_load(c, files, recursive, keep);
+    int r = manifests_load_from(c, from, keep, err);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < keep->len; i++) {
         struct manifest *m = &keep->items[i];
-        int r = manifest_resolve(c, keep, m, err);
+        r = manifest_resolve(c, keep, m, err);
         if (r < 0)
             return r;
         cli_targets_add(&t, m->resource, manifest_namespace(m), manifest_name(m));
@@ -330,4 +406,12 @@ int manifest_targets(struct cmd_ctx *c, char *const *files, bool recursive, stru
     *ret = t;
     t = (struct cli_targets){0};
     return 0;
+}
+
+int manifest_targets(struct cmd_ctx *c, char *const *files, bool recursive, struct manifests *keep,
+                     struct cli_targets *ret, struct err **err)
+{
+    struct manifest_from from = {.files = (char **)(uintptr_t)files, .recursive = recursive};
+
+    return manifest_targets_from(c, &from, keep, ret, err);
 }

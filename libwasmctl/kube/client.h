@@ -45,6 +45,7 @@ struct kube_client_options {
      * -1. May be NULL. Called until kube_client_free() returns; must not call the client. */
     void (*observe)(void *arg, const char *method, int status, int64_t took_ms);
     void *observe_arg;
+    bool follow;      /* redirects; never from https to http. For what is no Kubernetes API */
     bool no_terminal; /* credential plugins may not use the terminal (full-screen programs, servers) */
 };
 

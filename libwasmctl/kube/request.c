@@ -14,6 +14,7 @@
 #include "kube/gvr.h"
 
 /* A peer that acknowledges nothing for so long is gone, whatever TCP hopes for. */
+enum { REDIRECTS_MOST = 10 };
 enum { DEAD_PEER_MS = 20 * 1000, STREAM_PIECE_MOST = 64 * 1024 * 1024, WARNED_MOST = 1000 };
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
@@ -308,6 +309,9 @@ static void set_options(struct kube_req *r, const char *url)
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, r);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, c->options.follow ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MOST);
     if (!c->config->disable_compression)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (c->config->proxy_url)

@@ -47,6 +47,8 @@ class Program:
 def normal(text, thorough):
     text = re.sub(r"(?m)(?<=\s)(\d+[smhd])+( +|$)", "AGE ", text)
     if thorough:
+        text = re.sub(r"/(LIVE|MERGED)-\w+", r"/\1", text)
+        text = re.sub(r"(?m)^((?:---|\+\+\+) \S+)\t.*$", r"\1", text)
         text = re.sub(r'(resourceVersion|uid|creationTimestamp)"?: "?[^",\n]*"?', r"\1: X", text)
     return text
 

@@ -146,9 +146,6 @@ class BadInput(CliTest):
         self.write("empty/x.txt", "")
         self.expect("apply -f empty", code=1,
                     err="error: error reading [empty]: recognized file extensions are [.json .yaml .yml]\n")
-        self.expect("apply -f https://example.com/x.yaml", code=1,
-                    err="error: https://example.com/x.yaml: addresses are not read; fetch it first: "
-                        "curl -fsSL https://example.com/x.yaml | wasmctl apply -f -\n")
 
     def test_namespace_mismatch(self):
         self.write("x.yaml", HELLO.replace("  name: hello\n", "  name: hello\n  namespace: a\n"))

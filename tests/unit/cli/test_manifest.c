@@ -76,7 +76,7 @@ static void conflicts_are_explained(void **state _unused_)
                     "subresource \\\"scale\\\" using v1\","
                     "\"field\":\".spec.image\"}]}}",
     };
-    _cleanup_free_ char *text = apply_conflict_text(&e);
+    _cleanup_free_ char *text = apply_conflict_text(&e, NULL, NULL);
 
     assert_non_null(text);
     assert_true(str_starts(text, "Apply failed with 2 conflicts:\n"
@@ -84,7 +84,7 @@ static void conflicts_are_explained(void **state _unused_)
                                  "  .spec.image is managed by \"argo\" through scale\n"));
     assert_non_null(strstr(text, "--force-conflicts"));
     e.http = 404;
-    assert_null(apply_conflict_text(&e));
+    assert_null(apply_conflict_text(&e, NULL, NULL));
 }
 
 int main(void)
