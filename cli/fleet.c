@@ -30,10 +30,10 @@ struct fleet_member {
     struct err *err;    /* what its body returned */
     struct err *reason; /* why nothing came from its server */
     char *nothing;      /* "No resources found" */
-    cJSON *items;       /* for the List of all */
     cJSON *value;       /* for the object of all */
     bool waited;        /* it stood still at least once: something was sent */
     bool answered;      /* the server said something */
+    bool listed;        /* it has its part in the List of all, if an empty one */
     bool done, live, told, retrying, given_up;
 };
 
@@ -107,12 +107,15 @@ bool fleet_collect(struct cmd_ctx *c, enum print_format format, cJSON *items)
     if (!m)
         return false;
     m->fleet->list_format = format;
-    if (!m->items)
-        m->items = cJSON_CreateArray();
-    while (items->child) {
-        cJSON *item = cJSON_DetachItemViaPointer(items, items->child);
+    m->listed = true;
+    _cleanup_buf_ struct buf begin = BUF_INIT, between = BUF_INIT;
+    print_list_begin(&begin, format);
+    print_list_next(&between, format);
+    json_each (item, items) {
+        _cleanup_buf_ struct buf text = BUF_INIT;
         fleet_mark(c, item);
-        cJSON_AddItemToArray(m->items, item);
+        print_list_item(&text, format, item);
+        fleet_out_item(m->fleet->out, m->index, buf_str(&text), text.len, buf_str(&begin), buf_str(&between));
     }
     cJSON_Delete(items);
     return true;
@@ -407,22 +410,20 @@ static void run_all(struct fleet *f)
     }
 }
 
-static void print_list(struct fleet *f)
+/* Ends the List that the items of all contexts make. */
+static void end_list(struct fleet *f)
 {
     _cleanup_buf_ struct buf out = BUF_INIT;
-    cJSON *all = cJSON_CreateArray();
-    bool any = false;
+    bool listed = false;
 
-    for (size_t i = 0; i < f->n; i++) {
-        cJSON *items = f->members[i].items;
-        any = any || items;
-        while (items && items->child)
-            cJSON_AddItemToArray(all, cJSON_DetachItemViaPointer(items, items->child));
+    for (size_t i = 0; i < f->n; i++)
+        listed = listed || f->members[i].listed;
+    if (fleet_out_has_items(f->out)) {
+        print_list_end(&out, f->list_format);
+    } else if (listed) {
+        _cleanup_json_ cJSON *list = print_list_object(cJSON_CreateArray());
+        print_object(&out, f->list_format, list);
     }
-    _cleanup_json_ cJSON *list = print_list_object(all);
-    if (!any)
-        return;
-    print_object(&out, f->list_format, list);
     cmd_out_buf(&out);
 }
 
@@ -452,7 +453,7 @@ static void tell_nothing(const struct fleet *f)
 
     for (size_t i = 0; i < f->n; i++) {
         const struct fleet_member *m = &f->members[i];
-        if (fleet_out_used(f->out, i) || (m->items && m->items->child))
+        if (fleet_out_used(f->out, i))
             return;
         text = text ? text : m->nothing;
     }
@@ -582,7 +583,6 @@ static void release(struct fleet *f)
         err_free(m->err);
         err_free(m->reason);
         free(m->nothing);
-        cJSON_Delete(m->items);
         cJSON_Delete(m->value);
     }
     while (f->shared) {
@@ -608,7 +608,7 @@ static int finish(struct fleet *f, struct err **err)
         f->base->usage = first->ctx.usage;
         return first->code < 0 ? err_move(err, TAKE_PTR(first->err)) : failure_code(f);
     }
-    print_list(f);
+    end_list(f);
     print_values(f);
     cmd_flush();
     tell_nothing(f);

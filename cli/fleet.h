@@ -26,7 +26,8 @@ const char *fleet_context(const struct cmd_ctx *c); /* name of c's context; NULL
 struct print_table *fleet_table_new(const struct cmd_ctx *c);
 /* Notes in metadata.annotations which context an object is from. */
 void fleet_mark(const struct cmd_ctx *c, cJSON *object);
-/* Objects for one List of all contexts, printed at the end. True: the items (an array) were taken. */
+/* Objects for one List of all contexts, in PRINT_JSON or PRINT_YAML. True: the items (an array) were taken.
+ */
 bool fleet_collect(struct cmd_ctx *c, enum print_format format, cJSON *items);
 /* Text to be printed as it is, in one piece; `between` (may be NULL) goes before it unless it is the first of
  * all. Prints it also outside a fleet, without `between`. */

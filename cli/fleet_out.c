@@ -9,7 +9,7 @@
 
 enum { PIECE_MOST = 64 * 1024 };
 
-enum piece_kind { PIECE_ROWS, PIECE_LINES, PIECE_BLOCK };
+enum piece_kind { PIECE_ROWS, PIECE_LINES, PIECE_BLOCK, PIECE_ITEM };
 
 /* A run of rows of one table, of lines, or one block. */
 struct piece {
@@ -20,6 +20,7 @@ struct piece {
     struct buf text;
     bool measured;
     char *between;
+    char *begin; /* of an item */
 };
 
 struct queue {
@@ -44,6 +45,7 @@ struct fleet_out {
     int64_t hold_until_ms; /* 0: nothing is held */
     bool open;             /* the first hold is over */
     bool printed;
+    size_t items; /* printed */
     struct print_table *table;
     char *header; /* of the table that is being printed */
     bool header_known;
@@ -80,6 +82,7 @@ static void free_piece(struct piece *p)
     buf_release(&p->text);
     free(p->header);
     free(p->between);
+    free(p->begin);
     free(p);
 }
 
@@ -116,7 +119,7 @@ static struct piece *piece_for(struct queue *q, enum piece_kind kind)
 {
     struct piece *p = q->last;
 
-    if (p && p->kind == kind && kind != PIECE_BLOCK && p->table == q->table && p->text.len < PIECE_MOST &&
+    if (p && p->kind == kind && kind < PIECE_BLOCK && p->table == q->table && p->text.len < PIECE_MOST &&
         !p->measured)
         return p;
     p = xcalloc(1, sizeof(*p));
@@ -220,6 +223,23 @@ void fleet_out_plain_rows(struct fleet_out *o, size_t i, const char *text, size_
     struct piece *p = piece_for(q, PIECE_BLOCK);
     p->header = xstrdup_null(q->header);
     add_text(o, q, p, text + title, len - title);
+}
+
+void fleet_out_item(struct fleet_out *o, size_t i, const char *text, size_t len, const char *begin,
+                    const char *between)
+{
+    struct queue *q = &o->queues[i];
+
+    end_line(o, q);
+    struct piece *p = piece_for(q, PIECE_ITEM);
+    p->begin = xstrdup(begin);
+    p->between = xstrdup(between);
+    add_text(o, q, p, text, len);
+}
+
+bool fleet_out_has_items(const struct fleet_out *o)
+{
+    return o->items > 0;
 }
 
 void fleet_out_live(struct fleet_out *o, size_t i)
@@ -327,6 +347,10 @@ static void print_first(struct fleet_out *o, size_t i)
         print_rows(o, p, o->names[i]);
     } else if (p->kind == PIECE_LINES) {
         print_lines(o, p, o->names[i]);
+    } else if (p->kind == PIECE_ITEM) {
+        const char *before = o->items++ ? p->between : p->begin;
+        o->write(o->arg, before, strlen(before));
+        o->write(o->arg, buf_str(&p->text), p->text.len);
     } else {
         if (p->between && o->printed)
             o->write(o->arg, p->between, strlen(p->between));
@@ -390,6 +414,12 @@ static bool held(struct fleet_out *o, size_t turn)
     int64_t now = loop_now_ms(o->loop);
     bool waits = false;
 
+    /* A document is complete when the last one has come: its order is worth more than moments. */
+    if (o->queues[turn].first->kind == PIECE_ITEM) {
+        for (size_t i = 0; i < turn; i++)
+            waits = waits || (!o->queues[i].first && !o->queues[i].ended);
+        return waits;
+    }
     for (size_t i = 0; i < o->n; i++)
         waits = waits || comes_before(o, i, turn);
     if (!waits)

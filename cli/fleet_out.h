@@ -40,6 +40,12 @@ void fleet_out_block(struct fleet_out *o, size_t i, const char *text, size_t len
 /* The same for rows that need no lining up (CSV). titled: the first line names the columns; it is printed
  * only where they change. */
 void fleet_out_plain_rows(struct fleet_out *o, size_t i, const char *text, size_t len, bool titled);
+/* An item of one document of all contexts, which is printed in their order however long that takes. begin
+ * goes before the first item of all, between before each other one. */
+void fleet_out_item(struct fleet_out *o, size_t i, const char *text, size_t len, const char *begin,
+                    const char *between);
+/* Whether an item was printed. */
+bool fleet_out_has_items(const struct fleet_out *o);
 /* From now on it prints when something happens: nobody waits for it. */
 void fleet_out_live(struct fleet_out *o, size_t i);
 /* It prints nothing more. */

@@ -78,6 +78,56 @@ void print_object(struct buf *out, enum print_format format, cJSON *o)
     buf_addc(out, '\n');
 }
 
+void print_list_begin(struct buf *out, enum print_format format)
+{
+    buf_adds(out, format == PRINT_YAML ? "apiVersion: v1\nitems:\n"
+                                       : "{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n");
+}
+
+/* In JSON: as it is alone, eight columns further right. */
+static void add_json_item(struct buf *out, const cJSON *object)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    json_print_to(&text, object, true);
+    for (const char *line = buf_str(&text), *end; *line; line = end) {
+        end = strchrnul(line, '\n');
+        end += *end == '\n';
+        buf_fill(out, ' ', 8);
+        buf_add(out, line, (size_t)(end - line));
+    }
+}
+
+void print_list_item(struct buf *out, enum print_format format, cJSON *object)
+{
+    print_sort_members(object);
+    if (format == PRINT_JSON) {
+        add_json_item(out, object);
+        return;
+    }
+    /* A list's items are not indented under their key: an array of one is a piece of it. */
+    cJSON array = {.type = cJSON_Array, .child = object};
+    cJSON *next = object->next, *prev = object->prev;
+    object->next = NULL;
+    object->prev = object;
+    yaml_print_to(out, &array);
+    object->next = next;
+    object->prev = prev;
+}
+
+void print_list_next(struct buf *out, enum print_format format)
+{
+    if (format == PRINT_JSON)
+        buf_adds(out, ",\n");
+}
+
+void print_list_end(struct buf *out, enum print_format format)
+{
+    buf_adds(out, format == PRINT_YAML ? "kind: List\nmetadata:\n  resourceVersion: \"\"\n"
+                                       : "\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n"
+                                         "        \"resourceVersion\": \"\"\n    }\n}\n");
+}
+
 void print_object_stream(struct buf *out, enum print_format format, cJSON *o, bool first)
 {
     if (format == PRINT_YAML && !first)

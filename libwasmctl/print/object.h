@@ -32,6 +32,12 @@ void print_drop_managed_fields(cJSON *o);
 void print_object(struct buf *out, enum print_format format, cJSON *o);
 /* {"apiVersion":"v1","kind":"List","items":[...]}; takes the items (a JSON array). */
 cJSON *print_list_object(cJSON *items);
+/* Such a List in pieces, PRINT_JSON or PRINT_YAML; what print_object() makes of it when it has one item or
+ * more: begin, item, next, item..., end. print_list_item() sorts the object. */
+void print_list_begin(struct buf *out, enum print_format format);
+void print_list_item(struct buf *out, enum print_format format, cJSON *object);
+void print_list_next(struct buf *out, enum print_format format);
+void print_list_end(struct buf *out, enum print_format format);
 /* Appends one document of a stream of objects: YAML documents are separated by "---". first: nothing was
  * printed yet. */
 void print_object_stream(struct buf *out, enum print_format format, cJSON *o, bool first);

@@ -228,59 +228,23 @@ static void print_name(const cJSON *object, const char *kind, struct buf *out)
     buf_addf(out, "%s/%s\n", kind ? kind : own, name);
 }
 
-/* {"apiVersion":..., "items":[ as far as the first item */
-static void open_list(const struct print_output *p, struct buf *out)
+static void add_list_item(const struct print_output *p, cJSON *object, struct buf *out)
 {
-    buf_adds(out, p->format == PRINT_YAML ? "apiVersion: v1\nitems:\n"
-                                          : "{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n");
-}
-
-/* An item of a List in JSON: as it is alone, eight columns further right. */
-static void add_json_item(struct buf *out, const cJSON *object)
-{
-    _cleanup_buf_ struct buf text = BUF_INIT;
-
-    json_print_to(&text, object, true);
-    for (const char *line = buf_str(&text), *end; *line; line = end) {
-        end = strchrnul(line, '\n');
-        end += *end == '\n';
-        buf_fill(out, ' ', 8);
-        buf_add(out, line, (size_t)(end - line));
-    }
-}
-
-static void add_list_item(struct print_output *p, cJSON *object, struct buf *out)
-{
-    print_sort_members(object);
     if (!p->count)
-        open_list(p, out);
-    if (p->format == PRINT_JSON) {
-        if (p->count)
-            buf_adds(out, ",\n");
-        add_json_item(out, object);
-        return;
-    }
-    /* A list's items are not indented under their key: an array of one is a piece of it. */
-    cJSON array = {.type = cJSON_Array, .child = object};
-    cJSON *next = object->next, *prev = object->prev;
-    object->next = NULL;
-    object->prev = object;
-    yaml_print_to(out, &array);
-    object->next = next;
-    object->prev = prev;
+        print_list_begin(out, p->format);
+    else
+        print_list_next(out, p->format);
+    print_list_item(out, p->format, object);
 }
 
 static void close_list(const struct print_output *p, struct buf *out)
 {
-    if (!p->count) {
-        _cleanup_json_ cJSON *list = print_list_object(cJSON_CreateArray());
-        print_object(out, p->format, list);
-    } else if (p->format == PRINT_JSON) {
-        buf_adds(out, "\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": "
-                      "\"\"\n    }\n}\n");
-    } else {
-        buf_adds(out, "kind: List\nmetadata:\n  resourceVersion: \"\"\n");
+    if (p->count) {
+        print_list_end(out, p->format);
+        return;
     }
+    _cleanup_json_ cJSON *list = print_list_object(cJSON_CreateArray());
+    print_object(out, p->format, list);
 }
 
 static int add_columns_row(struct print_output *p, cJSON *object, struct buf *out, struct err **err)

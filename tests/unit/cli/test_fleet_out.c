@@ -165,6 +165,25 @@ static void test_the_title_comes_first_whoever_is_first(void **state _unused_)
     expect("C,N\naws,1\nazure,1\n");
 }
 
+static void test_items_keep_the_order_of_the_contexts(void **state _unused_)
+{
+    fleet_out_item(out, 1, "b", 1, "[", ",");
+    loop_advance(loop, 60 * 1000);
+    expect("");
+    fleet_out_item(out, 0, "a", 1, "[", ",");
+    expect("[a");
+    loop_advance(loop, 60 * 1000);
+    fleet_out_item(out, 0, "aa", 2, "[", ",");
+    expect(",aa");
+    assert_true(fleet_out_has_items(out));
+    fleet_out_end(out, 0);
+    expect(",b");
+    fleet_out_item(out, 2, "c", 1, "[", ",");
+    expect("");
+    end_all();
+    expect(",c");
+}
+
 static void test_live_output_is_not_held(void **state _unused_)
 {
     for (size_t i = 0; i < 3; i++)
@@ -206,6 +225,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lines_in_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_blocks_and_titles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_title_comes_first_whoever_is_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_items_keep_the_order_of_the_contexts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_live_output_is_not_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_much_that_waits_makes_full, set_up, tear_down),
     };
