@@ -23,7 +23,11 @@ target_link_options(wasmctl_flags INTERFACE -Wl,--gc-sections)
 if(WASMCTL_WERROR)
   target_compile_options(wasmctl_flags INTERFACE -Werror)
 endif()
-if(WASMCTL_SANITIZE)
+if(WASMCTL_FUZZ)
+  target_compile_options(wasmctl_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+    -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(wasmctl_flags INTERFACE -fsanitize=address,undefined)
+elseif(WASMCTL_SANITIZE)
   target_compile_options(wasmctl_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
     -fno-omit-frame-pointer)
   target_link_options(wasmctl_flags INTERFACE -fsanitize=address,undefined)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "kube/watch_stream.h"
 
 enum {
     PAGE_DEFAULT = 500,
@@ -26,7 +27,7 @@ struct kube_watch {
     char *next;    /* continue token while a list is under way */
     struct kube_req *request;
     struct loop_timer *timer;
-    struct buf line;
+    struct kube_lines lines;
     unsigned failures;
     int64_t opened_ms;
     bool listed;              /* the last list is complete; a watch can be resumed */
@@ -216,86 +217,49 @@ static void start_list(struct kube_watch *w)
 
 /* Watching */
 
-static const char *version_of(const cJSON *object)
-{
-    if (streq(json_str_or(object, "kind", ""), "Table")) {
-        const char *row = json_str(object, "rows[0].object.metadata.resourceVersion");
-        if (row)
-            return row;
-    }
-    return json_str(object, "metadata.resourceVersion");
-}
-
-/* One line of the stream. False when the stream is of no more use, or the watch is gone. */
+/* One line of the stream. False when the stream is of no more use, or the watch is gone (*ret_alive). */
 static bool take_event(struct kube_watch *w, const char *line, size_t len, bool *ret_alive)
 {
-    _cleanup_json_ cJSON *event = NULL;
-    _cleanup_err_ struct err *err = NULL;
+    _cleanup_(kube_watch_item_release) struct kube_watch_item item = {0};
 
-    *ret_alive = true;
-    if (json_parse(line, len, "watch event", &event, &err) < 0) {
-        err_free(w->stream_error);
-        w->stream_error = TAKE_PTR(err);
+    if (kube_watch_item_read(line, len, w->path, &item, &w->stream_error) < 0)
         return false;
-    }
-    const char *type = json_str_or(event, "type", "");
-    cJSON *object = json_get(event, "object");
-    if (!cJSON_IsObject(object)) {
-        err_set(&w->stream_error, ERR_PROTOCOL, "an event of the watch of %s holds no object", w->path);
-        return false;
-    }
-    if (streq(type, "ERROR")) {
-        _cleanup_free_ char *status = json_print(object);
-        kube_status_to_err((int)json_int(object, "code", 500), status, strlen(status), &w->stream_error);
-        return false;
-    }
-    const char *version = version_of(object);
-    _cleanup_free_ char *seen = xstrdup_null(version);
+    /* The receiver may take the object apart. */
+    _cleanup_free_ char *version = xstrdup_null(item.version);
     w->failures = 0;
-    if (!streq(type, "BOOKMARK")) {
-        enum kube_event kind = streq(type, "DELETED") ? KUBE_DELETED
-                               : streq(type, "ADDED") ? KUBE_ADDED
-                                                      : KUBE_MODIFIED;
-        if (kind == KUBE_MODIFIED && !streq(type, "MODIFIED"))
-            return true; /* a type of the future */
-        if (!tell_event(w, kind, object)) {
-            *ret_alive = false;
-            return false;
-        }
+    if (item.change && !tell_event(w, item.type, item.object)) {
+        *ret_alive = false;
+        return false;
     }
-    if (!str_empty(seen))
-        xstr_replace(&w->version, seen);
+    if (!str_empty(version))
+        xstr_replace(&w->version, version);
     return true;
+}
+
+struct reading {
+    struct kube_watch *watch;
+    bool alive;
+};
+
+static bool on_line(void *arg, const char *line, size_t len)
+{
+    struct reading *r = arg;
+
+    return take_event(r->watch, line, len, &r->alive);
 }
 
 static bool on_chunk(void *arg, const char *data, size_t len)
 {
     struct kube_watch *w = arg;
+    struct reading reading = {w, true};
 
-    if (buf_add(&w->line, data, len) < 0) {
+    int r = kube_lines_add(&w->lines, data, len, on_line, &reading);
+    /* A freed watch has cancelled its request itself. */
+    if (!reading.alive)
+        return true;
+    if (r == ERR_TOO_LARGE)
         err_set(&w->stream_error, ERR_TOO_LARGE, "a watch event is larger than %d MiB", EVENT_MOST >> 20);
-        return false;
-    }
-    /* The buffer is taken out while lines are handled: a handler may free the watch. */
-    struct buf text = w->line;
-    buf_init(&w->line, EVENT_MOST);
-    size_t from = 0;
-    for (;;) {
-        const char *end = memchr(text.data + from, '\n', text.len - from);
-        if (!end)
-            break;
-        size_t line_len = (size_t)(end - text.data) - from;
-        bool alive = true;
-        if (line_len && !take_event(w, text.data + from, line_len, &alive)) {
-            free(text.data);
-            /* A freed watch has cancelled its request itself. */
-            return !alive;
-        }
-        from += line_len + 1;
-    }
-    buf_consume(&text, from);
-    w->line = text;
-    return true;
+    return r == 0;
 }
 
 static void on_opened(void *arg)
@@ -314,7 +278,7 @@ static void on_watch_end(void *arg, const struct kube_response *response _unused
 
     w->request = NULL;
     /* Half a line at the end is asked for again: the version stands before it. */
-    buf_release(&w->line);
+    kube_lines_release(&w->lines);
     if (own)
         err = own;
     bool was_open = w->opened_ms != 0;
@@ -385,7 +349,7 @@ struct kube_watch *kube_watch_new(struct kube_client *c, const struct kube_watch
     w->selectors = selectors_query(options);
     w->accept = xstrdup_null(options->accept);
     w->options.namespace = w->options.label_selector = w->options.field_selector = w->options.accept = NULL;
-    buf_init(&w->line, EVENT_MOST);
+    kube_lines_init(&w->lines, EVENT_MOST);
     w->timer = loop_timer_new(kube_client_loop(c), go_on, w);
     start_list(w);
     return w;
@@ -395,7 +359,7 @@ static void really_free(struct kube_watch *w)
 {
     kube_req_cancel(w->request);
     loop_timer_free(w->timer);
-    buf_release(&w->line);
+    kube_lines_release(&w->lines);
     err_free(w->stream_error);
     kube_resource_free(w->resource);
     free(w->path);
