@@ -198,6 +198,8 @@ int cmd_main(const struct cmd_entry *const *table, int argc, char **argv)
     int failure = c.entry && c.entry->failure ? c.entry->failure : 1;
     if (code < 0)
         print_failure(&c, err);
+    if (code == 0 && c.globals.warnings_as_errors && c.warnings)
+        cmd_note("error: %zu warning%s received", c.warnings, c.warnings == 1 ? "" : "s");
     if (code < 0 || (code < failure && c.failed))
         code = failure;
     kube_client_free(c.client);

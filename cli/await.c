@@ -4,14 +4,16 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/trouble.h"
 #include "kube/watch.h"
 
 struct waiting {
     const struct cli_await *await;
     struct cmd_ctx *c;
     struct loop *loop;
-    bool seen, done, timed_out, over;
+    bool seen, synced, done, timed_out, over;
     struct err *err;
+    struct cli_trouble trouble;
 };
 
 static void check(struct waiting *w, const cJSON *object)
@@ -40,20 +42,25 @@ static void on_synced(void *arg)
 {
     struct waiting *w = arg;
 
+    w->synced = true;
     if (!w->seen)
         check(w, NULL);
 }
 
-/* What does not get better by trying again. */
+/* Before the first list: what does not get better by trying again. */
 static void on_state(void *arg, const struct err *e)
 {
     struct waiting *w = arg;
 
-    if (!e || w->done || w->err)
+    if (w->done || w->err)
         return;
-    if (e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED || e->http == 404 || e->http == 405) {
+    if (w->synced || !e) {
+        cli_trouble_state(&w->trouble, e);
+    } else if (e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED || e->http == 404 || e->http == 405) {
         w->err = err_copy(e);
         w->over = true;
+    } else {
+        cli_trouble_state(&w->trouble, e);
     }
 }
 
@@ -90,15 +97,21 @@ int cli_await(struct cmd_ctx *c, const struct cli_await *await, const char *what
         timer = loop_timer_new(w.loop, on_timeout, &w);
         loop_timer_start(timer, await->timeout_ms);
     }
+    _cleanup_free_ char *watch_name = xasprintf("watch of %s/%s", await->resource->resource, await->name);
+    cli_trouble_init(&w.trouble, c, watch_name, &w.over);
     watch = kube_watch_new(client, &options);
-    if (!loop_wait(w.loop, &w.over))
-        err_free(TAKE_PTR(w.err));
+    loop_wait(w.loop, &w.over);
+    kube_watch_free(TAKE_PTR(watch));
+    /* Refused for so long that it is no server that is just starting. */
+    bool refused = w.over && !w.done && !w.timed_out && !w.err;
+    if (refused)
+        w.err = TAKE_PTR(w.trouble.err);
+    cli_trouble_release(&w.trouble);
+    if (w.over && !w.done && w.err)
+        return err_move(err, w.err);
+    err_free(w.err);
     if (!w.over)
         return err_set(err, ERR_CANCELLED, "waiting for %s was given up", what);
-    if (w.done)
-        err_free(w.err);
-    else if (w.err)
-        return err_move(err, w.err);
     return w.done ? 0 : err_set(err, ERR_TIMEOUT, "timed out waiting for %s", what);
 }
 

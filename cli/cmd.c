@@ -26,6 +26,8 @@ const struct cmd_opt cmd_global_opts[] = {
     {"as", 0, OPT_STRING, G(as), "USER", NULL, "Act as this user (impersonation)"},
     {"as-group", 0, OPT_LIST, G(as_groups), "GROUP", NULL, "Act as a member of this group; repeatable"},
     {"as-uid", 0, OPT_STRING, G(as_uid), "UID", NULL, "Act with this user id"},
+    {"as-user-extra", 0, OPT_LIST, G(as_extra), "KEY=VALUE", NULL,
+     "Act with this extra of the user; repeatable"},
     {"cache-dir", 0, OPT_STRING, G(cache_dir), "DIR", NULL,
      "Where is kept what servers say about themselves; else $KUBECACHEDIR, else ~/.kube/cache"},
     {"certificate-authority", 0, OPT_STRING, G(certificate_authority), "FILE", NULL,
@@ -39,6 +41,8 @@ const struct cmd_opt cmd_global_opts[] = {
     {"context", 0, OPT_STRING, G(context), "NAME", NULL, "Context of the kubeconfig to use"},
     {"contexts", 0, OPT_STRING, G(contexts), "NAME,/REGEX/,^NAME,...", NULL,
      "Run on several contexts at once: names, expressions, and with ^ those to leave out"},
+    {"disable-compression", 0, OPT_FLAG, G(disable_compression), NULL, NULL,
+     "Ask for answers that are not compressed"},
     {"fail-fast", 0, OPT_FLAG, G(fail_fast), NULL, NULL,
      "With several contexts: stop all at the first failure"},
     {"help", 'h', OPT_FLAG, G(help), NULL, NULL, "Show the help of the command"},
@@ -57,6 +61,8 @@ const struct cmd_opt cmd_global_opts[] = {
     {"user", 0, OPT_STRING, G(user), "NAME", NULL, "User entry of the kubeconfig to use"},
     {"v", 'v', OPT_INT, G(verbosity), "LEVEL", "0",
      "How much to tell about requests: 6 lines, 7 headers, 8 bodies, 9 whole bodies", .min = 0, .max = 10},
+    {"warnings-as-errors", 0, OPT_FLAG, G(warnings_as_errors), NULL, NULL,
+     "Exit code 1 when the server gave a warning"},
     OPT_TABLE_END,
 };
 
@@ -89,7 +95,9 @@ int cmd_config(struct cmd_ctx *c, const struct kube_config **ret, struct err **e
         .as = g->as,
         .as_uid = g->as_uid,
         .as_groups = g->as_groups,
+        .as_extra = g->as_extra,
         .insecure = g->insecure,
+        .disable_compression = g->disable_compression,
     };
 
     if (!c->kubeconfig) {
@@ -130,9 +138,11 @@ static void print_trace(void *arg, const char *line)
 
 static void print_warning(void *arg, const char *text)
 {
-    struct cmd_ctx *before = cmd_enter(arg);
+    struct cmd_ctx *c = arg, *before = cmd_enter(c);
 
     cmd_note("Warning: %s", text);
+    c->warnings++;
+    c->failed = c->failed || c->globals.warnings_as_errors;
     cmd_enter(before);
 }
 
@@ -168,6 +178,9 @@ int cmd_client(struct cmd_ctx *c, struct kube_client **ret, struct err **err)
             .trace_arg = c,
             .warning = print_warning,
             .warning_arg = c,
+            .talk = print_trace,
+            .talk_arg = c,
+            .login_ms = ms > 0 ? ms : 0,
             .observe = c->member ? note_answer : NULL,
             .observe_arg = c,
         };

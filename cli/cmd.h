@@ -127,8 +127,8 @@ struct cmd_globals {
     const char *kubeconfig, *context, *cluster, *user, *namespace;
     const char *server, *token, *certificate_authority, *client_certificate, *client_key, *tls_server_name;
     const char *as, *as_uid, *cache_dir;
-    char **as_groups;
-    bool insecure;
+    char **as_groups, **as_extra;
+    bool insecure, disable_compression, warnings_as_errors;
     int64_t request_timeout_ns; /* 0 = none given */
     int64_t verbosity;
     const char *contexts;
@@ -152,6 +152,7 @@ struct cmd_ctx {
     struct kube_client *client;    /* made on demand: cmd_client() */
     char **given;                  /* names of the options on the command line */
     bool failed;                   /* something was reported by cmd_report(): the exit code is 1 at least */
+    size_t warnings;               /* how many the server has given */
     bool usage;                    /* the error is about the command line: the hint at --help follows it */
     struct fleet_member *member;   /* one of several contexts (cli/fleet.h), NULL when it is the only one */
 };

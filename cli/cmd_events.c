@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cli/describe.h"
 #include "cli/fleet.h"
+#include "cli/trouble.h"
 #include "kube/discovery.h"
 #include "kube/watch.h"
 #include "print/object.h"
@@ -37,7 +38,8 @@ struct events {
     struct print_table *table;
     cJSON *waiting;    /* collected for sorting */
     struct map *shown; /* watch: uid -> resourceVersion */
-    bool synced, away, unreached, header_done, printed;
+    bool synced, listed, unreached, header_done, printed;
+    struct cli_trouble trouble;
     bool over; /* err is set */
     struct err *err;
 };
@@ -219,11 +221,11 @@ static void on_synced(void *arg)
     struct events *v = arg;
 
     struct cmd_ctx *before = cmd_enter(v->c);
-    v->synced = true;
+    v->synced = v->listed = true;
     print_waiting(v);
     if (v->unreached)
         cmd_note("watching events now");
-    v->away = v->unreached = false;
+    v->unreached = false;
     fleet_live(v->c);
     cmd_enter(before);
 }
@@ -232,21 +234,15 @@ static void on_state(void *arg, const struct err *e)
 {
     struct events *v = arg;
     struct cmd_ctx *before = cmd_enter(v->c);
-    bool first = !v->header_done && !v->synced && !v->printed;
 
-    if (!e) {
-        if (v->away)
-            cmd_note("watching events again");
-        v->away = false;
-    } else if (first && fleet_keeps_trying(v->c, e)) {
+    if (v->listed) {
+        cli_trouble_state(&v->trouble, e);
+    } else if (e && fleet_keeps_trying(v->c, e)) {
         v->unreached = true;
-    } else if (first) {
+    } else if (e) {
         if (!v->err)
             v->err = err_copy(e);
         v->over = true;
-    } else if (!v->away) {
-        v->away = true;
-        cmd_note("watch of events interrupted (%s), trying again", err_text(e));
     }
     cmd_enter(before);
 }
@@ -269,10 +265,14 @@ static int watch_events(struct events *v, struct err **err)
     if (r < 0)
         return r;
     v->shown = map_new(free);
+    cli_trouble_init(&v->trouble, v->c, "watch of events", &v->over);
     struct kube_watch *watch = kube_watch_new(client, &options);
     bool over = loop_wait(cmd_loop(v->c), &v->over);
     kube_watch_free(watch);
     map_free(v->shown);
+    if (!v->err)
+        v->err = TAKE_PTR(v->trouble.err);
+    cli_trouble_release(&v->trouble);
     return over ? err_move(err, v->err) : err_set(err, ERR_CANCELLED, "the watch was given up");
 }
 

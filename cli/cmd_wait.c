@@ -50,6 +50,7 @@ struct goal {
     struct err *err; /* it can never hold */
     bool keeps;      /* the object is to be printed: keep the one that was looked at last */
     cJSON *last;
+    char *uid; /* GOAL_DELETE: of the object that is to go; another one of its name may come */
 };
 
 /* For the time of waiting. */
@@ -67,6 +68,7 @@ static void goal_release(struct goal *g)
     free(g->state);
     err_free(g->err);
     cJSON_Delete(g->last);
+    free(g->uid);
 }
 
 /* Splits "PATH=VALUE" at the one '=' that is not part of a "==". */
@@ -211,7 +213,7 @@ static bool check_goal(struct goal *g, const cJSON *object)
         g->last = cJSON_Duplicate(object, true);
     }
     if (g->kind == GOAL_DELETE)
-        return !object;
+        return !object || (g->uid && !streq(json_str_or(object, "metadata.uid", ""), g->uid));
     if (!object)
         return false;
     if (g->kind == GOAL_CREATE)
@@ -278,6 +280,7 @@ static int wait_for_one(struct waits *w, const struct cli_target *t, struct err 
         e = NULL;
         if (absent && g->kind == GOAL_DELETE && w->ngoals == 1)
             return 0;
+        xstr_replace(&g->uid, now ? json_str(now, "metadata.uid") : NULL);
         if (check_goal(g, now)) {
             if (g->err)
                 return err_move(err, TAKE_PTR(g->err));

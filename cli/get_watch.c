@@ -12,13 +12,14 @@
 #include "base/str.h"
 #include "cli/fleet.h"
 #include "cli/get.h"
+#include "cli/trouble.h"
 #include "kube/watch.h"
 
 static const char *const event_names[] = {
     [KUBE_ADDED] = "ADDED", [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED"};
 
 struct known {
-    char *version;
+    char *version, *uid;
     cJSON *last; /* what to print when it is found to be gone: its table row, or its name */
     bool seen;   /* in the list that is being read */
 };
@@ -33,7 +34,9 @@ struct source {
     char *prefix;
     struct map *known; /* "namespace/name" -> struct known */
     cJSON *first;      /* rows of the first list: printed together, so that they line up */
-    bool synced, away, unreached;
+    bool synced, unreached;
+    char *what; /* for trouble */
+    struct cli_trouble trouble;
 };
 
 struct watching {
@@ -50,6 +53,7 @@ static void free_known(void *p)
     struct known *k = p;
 
     free(k->version);
+    free(k->uid);
     cJSON_Delete(k->last);
     free(k);
 }
@@ -121,14 +125,15 @@ static cJSON *remember(const struct source *s, const cJSON *metadata, const cJSO
     return keep;
 }
 
-/* Whether the change is news; keeps the book. */
-static bool note_change(struct source *s, enum kube_event type, const cJSON *metadata, const cJSON *row)
+/* Whether the change is news; keeps the book. What is listed anew is told as what became of it: *type. */
+static bool note_change(struct source *s, enum kube_event *type, const cJSON *metadata, const cJSON *row)
 {
     _cleanup_free_ char *key = key_of(metadata);
-    const char *version = json_str_or(metadata, "resourceVersion", "");
+    const char *version = json_str_or(metadata, "resourceVersion", ""),
+               *uid = json_str_or(metadata, "uid", "");
     struct known *k = map_get(s->known, key);
 
-    if (type == KUBE_DELETED) {
+    if (*type == KUBE_DELETED) {
         map_del(s->known, key);
         return true;
     }
@@ -136,34 +141,61 @@ static bool note_change(struct source *s, enum kube_event type, const cJSON *met
         k->seen = true;
         return false;
     }
+    if (k && s->synced && !streq(k->uid, uid)) {
+        /* Another one of this name: the one that was shown has gone unseen. */
+        print_change(s, KUBE_DELETED, k->last);
+        map_del(s->known, key);
+        k = NULL;
+    }
+    *type = k ? KUBE_MODIFIED : KUBE_ADDED;
     if (!k) {
         k = xcalloc(1, sizeof(*k));
         map_set(s->known, key, k);
     }
     xstr_replace(&k->version, version);
+    xstr_replace(&k->uid, uid);
     cJSON_Delete(k->last);
     k->last = remember(s, metadata, row);
     k->seen = true;
     return true;
 }
 
+/* A page of a list after the first one: rows of it may be new, changed or known. */
+static void print_rows(struct source *s, enum kube_event type, cJSON *table)
+{
+    cJSON *rows = json_get(table, "rows"), *one = cJSON_CreateArray();
+
+    cJSON *all = cJSON_DetachItemViaPointer(table, rows);
+    json_put(table, "rows", one);
+    while (all->child) {
+        cJSON *row = cJSON_DetachItemViaPointer(all, all->child);
+        enum kube_event kind = type;
+        if (note_change(s, &kind, json_at(row, "object.metadata"), row)) {
+            cJSON_AddItemToArray(one, row);
+            print_change(s, kind, table);
+            cJSON_DetachItemViaPointer(one, row);
+        }
+        cJSON_Delete(row);
+    }
+    cJSON_Delete(all);
+}
+
 static void on_table(struct source *s, enum kube_event type, cJSON *table)
 {
     cJSON *rows = json_get(table, "rows");
-    size_t left = 0;
+    enum kube_event listed = type;
 
-    for (cJSON *row = rows ? rows->child : NULL, *next; row; row = next) {
-        next = row->next;
-        if (note_change(s, type, json_at(row, "object.metadata"), row))
-            left++;
-        else
-            cJSON_Delete(cJSON_DetachItemViaPointer(rows, row));
-    }
-    if (!left || (!s->synced && s->w->o->watch_only))
+    if (!cJSON_IsArray(rows))
         return;
     if (s->synced) {
-        print_change(s, type, table);
-    } else if (!s->first) {
+        print_rows(s, type, table);
+        return;
+    }
+    json_each (row, rows)
+        note_change(s, &listed, json_at(row, "object.metadata"), row);
+    if (!rows->child || s->w->o->watch_only)
+        return;
+    if (!s->first) {
         s->first = cJSON_Duplicate(table, true);
     } else {
         while (rows->child)
@@ -178,7 +210,7 @@ static void on_event(void *arg, enum kube_event type, cJSON *object)
 
     if (s->w->o->table && streq(json_str_or(object, "kind", ""), "Table"))
         on_table(s, type, object);
-    else if (note_change(s, type, json_get(object, "metadata"), NULL))
+    else if (note_change(s, &type, json_get(object, "metadata"), NULL))
         print_change(s, type, object);
     if (s->synced)
         cmd_flush();
@@ -190,6 +222,11 @@ static void on_relist(void *arg)
     struct source *s = arg;
     struct map_iter it = {0};
 
+    /* The first list began anew: nothing of its rows was printed yet. */
+    cJSON_Delete(s->first);
+    s->first = NULL;
+    if (!s->synced && s->w->o->table)
+        map_clear(s->known);
     while (map_next(s->known, &it))
         ((struct known *)it.value)->seen = false;
 }
@@ -214,7 +251,7 @@ static void on_synced(void *arg)
     s->first = NULL;
     if (s->unreached)
         cmd_note("watching %s now", s->target->resource->resource);
-    s->away = s->unreached = false;
+    s->unreached = false;
     fleet_live(s->w->c);
     cmd_flush();
     cmd_enter(before);
@@ -227,18 +264,12 @@ static void on_state(void *arg, const struct err *e)
     struct source *s = arg;
     struct cmd_ctx *before = cmd_enter(s->w->c);
 
-    if (!e) {
-        if (s->away)
-            cmd_note("watching %s again", s->target->resource->resource);
-        s->away = false;
-    } else if (!s->synced && fleet_keeps_trying(s->w->c, e)) {
+    if (s->synced)
+        cli_trouble_state(&s->trouble, e);
+    else if (e && fleet_keeps_trying(s->w->c, e))
         s->unreached = true;
-    } else if (!s->synced || e->code == ERR_FORBIDDEN || e->code == ERR_UNAUTHORIZED) {
+    else if (e)
         fail(s->w, err_copy(e));
-    } else if (!s->away) {
-        s->away = true;
-        cmd_note("watch of %s interrupted (%s), trying again", s->target->resource->resource, err_text(e));
-    }
     cmd_enter(before);
 }
 
@@ -262,6 +293,8 @@ static int start_source(struct watching *w, struct source *s, bool with_kind, st
         err_free(e);
         field = xasprintf("metadata.name=%s", t->name);
     }
+    s->what = xasprintf("watch of %s", t->resource->resource);
+    cli_trouble_init(&s->trouble, w->c, s->what, &w->over);
     s->known = map_new(free_known);
     s->table = get_table_new(w->c, w->o, t->resource, with_kind, &s->prefix);
     struct kube_watch_options options = {
@@ -297,6 +330,10 @@ int get_watch(struct cmd_ctx *c, const struct get_options *o, const struct cli_t
     for (size_t i = 0; i < targets->len; i++) {
         struct source *s = &w.sources[i];
         kube_watch_free(s->watch);
+        if (s->trouble.err && !w.err)
+            w.err = TAKE_PTR(s->trouble.err);
+        cli_trouble_release(&s->trouble);
+        free(s->what);
         print_server_table_free(s->table);
         free(s->prefix);
         cJSON_Delete(s->first);

@@ -68,6 +68,12 @@ int cli_request(struct cmd_ctx *c, const struct cli_request *q, cJSON **ret, str
         .accept = q->accept,
     };
     r = kube_json_wait(client, &call, &answer, err);
+    if (r == 0 && q->name && !q->sub && !q->method) {
+        const char *kind = json_str_or(answer, "kind", "");
+        if (!*kind || streq(kind, "Status"))
+            return err_set(err, ERR_PROTOCOL, "the answer to GET %s is no object of the API (kind \"%s\")",
+                           path, kind);
+    }
     if (r == 0 && ret)
         *ret = TAKE_PTR(answer);
     if (r < 0 && q->sub)

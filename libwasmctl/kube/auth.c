@@ -5,7 +5,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "kube/client_internal.h"
+#include "kube/tls.h"
 
 /* A projected token is replaced well before it expires; looking once a minute is often enough. */
 enum { TOKEN_LOOK_MS = 60 * 1000, TOKEN_MOST = 64 * 1024 };
@@ -43,6 +45,14 @@ static void on_login(void *arg, const struct err *err)
     kube_client_login_done(arg, err);
 }
 
+static void on_talk(void *arg, const char *line)
+{
+    const struct kube_client *c = arg;
+
+    if (c->options.talk)
+        c->options.talk(c->options.talk_arg, line);
+}
+
 /* Credentials do not travel unprotected through a network; kubectl's rule too. */
 static bool may_send(const struct kube_client *c)
 {
@@ -64,8 +74,10 @@ int kube_auth_init(struct kube_client *c, struct err **err)
         err_free(e);
     }
     if (config->exec && !c->auth.token && !config->username) {
-        c->auth.waiter = (struct kube_exec_waiter){.done = on_login, .arg = c};
-        return kube_exec_get(c->loop, config, !c->options.no_terminal, &c->auth.exec, err);
+        c->auth.waiter =
+            (struct kube_exec_waiter){.done = on_login, .talk = c->options.talk ? on_talk : NULL, .arg = c};
+        return kube_exec_get(c->loop, config, !c->options.no_terminal, c->options.login_ms, &c->auth.exec,
+                             err);
     }
     return 0;
 }
@@ -135,6 +147,54 @@ const char *kube_auth_cert(const struct kube_client *c, const char **ret_key)
     }
     *ret_key = c->config->client_key_pem;
     return c->config->client_cert_pem;
+}
+
+bool kube_client_can_renew(const struct kube_client *c)
+{
+    return c->config->token_file || (c->auth.exec && !kube_exec_interactive(c->auth.exec));
+}
+
+/* "exp" of a JSON Web Token, 0 when it is none or has none. */
+static int64_t expiry_of(const char *token)
+{
+    const int64_t latest_s = INT64_C(9000000000);
+    const char *from = strchr(token, '.'), *to = from ? strchr(from + 1, '.') : NULL;
+    _cleanup_json_ cJSON *claims = NULL;
+    _cleanup_free_ char *decoded = NULL;
+    size_t len;
+
+    if (!to)
+        return 0;
+    _cleanup_free_ char *middle = xasprintf("%.*s===", (int)(to - from - 1), from + 1);
+    middle[(strlen(middle) - 3 + 3) / 4 * 4] = '\0';
+    for (char *p = middle; *p; p++)
+        *p = *p == '-' ? '+' : *p == '_' ? '/' : *p;
+    if (str_base64_decode(middle, &decoded, &len) < 0 || json_parse(decoded, len, "token", &claims, NULL) < 0)
+        return 0;
+    double exp = json_num(claims, "exp", 0);
+    return exp > 0 && exp < (double)latest_s ? (int64_t)exp : 0;
+}
+
+char *kube_auth_trouble(const struct kube_client *c)
+{
+    const struct kube_credential *login = credential(c);
+    const char *token = login ? login->token : c->auth.token, *key;
+    const char *cert = kube_auth_cert(c, &key), *user = c->config->user_name ? c->config->user_name : "";
+
+    if (!token && !cert && !c->config->username && !*user)
+        return xstrdup("no credentials are configured");
+    if (!token && !cert && !c->config->username)
+        return xasprintf("user \"%s\" of the kubeconfig has no credentials", user);
+    if (!may_send(c) && !cert)
+        return xstrdup("credentials are sent to an https:// server only");
+    int64_t expiry_s = token ? expiry_of(token) : 0;
+    if (expiry_s && expiry_s * 1000000000 < time_now_ns()) {
+        char when[TIME_RFC3339_LEN];
+        return xasprintf("the token of user \"%s\" expired on %s", user,
+                         time_rfc3339(expiry_s * 1000000000, 0, when));
+    }
+    _cleanup_free_ char *trouble = cert && !token ? kube_tls_cert_trouble(cert) : NULL;
+    return trouble ? xasprintf("%s (client certificate of user \"%s\")", trouble, user) : NULL;
 }
 
 unsigned kube_auth_serial(const struct kube_client *c)

@@ -6,6 +6,7 @@
 #include "base/fiber.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "kube/proxy.h"
 
 /* curl on the loop */
 
@@ -292,7 +293,6 @@ static void set_base(struct kube_client *c)
 {
     const struct kube_config *config = c->config;
 
-    c->host_port = host_port_of(config->server);
     if (!config->tls_server_name || !str_starts(config->server, "https://")) {
         c->base = xstrdup(config->server);
         return;
@@ -303,6 +303,22 @@ static void set_base(struct kube_client *c)
     c->base = xasprintf("https://%s:%s%s", config->tls_server_name, port, prefix);
     _cleanup_free_ char *to = xasprintf("%s:%s:%s", config->tls_server_name, port, c->host_port);
     c->connect_to = curl_slist_append(NULL, to);
+}
+
+static int set_proxy(struct kube_client *c, struct err **err)
+{
+    const struct kube_config *config = c->config;
+    int r = 0;
+
+    if (config->proxy_url)
+        r = kube_proxy_check(config->proxy_url, err);
+    if (r < 0)
+        return err_wrap(err, "cluster \"%s\": proxy-url", config->cluster_name ? config->cluster_name : "");
+    c->proxy = config->proxy_url ? kube_proxy_normal(config->proxy_url)
+                                 : kube_proxy_of_environment(str_starts(config->server, "https://"),
+                                                             c->host_port, &c->proxy_from);
+    c->proxy_shown = kube_url_shown(config->proxy_url ? config->proxy_url : c->proxy);
+    return 0;
 }
 
 static struct kube_config *copy_config(const struct kube_config *from)
@@ -409,6 +425,13 @@ int kube_client_new(struct loop *l, const struct kube_config *config,
     c->cache_dir = xstrdup_null(c->options.cache_dir);
     c->options.cache_dir = c->cache_dir;
     c->ready_tail = &c->ready;
+    c->host_port = host_port_of(c->config->server);
+    c->shown = kube_url_shown(c->config->server);
+    r = set_proxy(c, err);
+    if (r < 0) {
+        kube_client_free(c);
+        return r;
+    }
     c->warned = map_new(NULL);
     set_base(c);
     c->link = link_new(c);
@@ -440,7 +463,8 @@ void kube_client_free(struct kube_client *c)
     }
     kube_auth_release(c);
     drop_old_links(c);
-    link_free(c->link);
+    if (c->link)
+        link_free(c->link);
     curl_slist_free_all(c->connect_to);
     map_free(c->discovered);
     map_free(c->warned);
@@ -449,6 +473,10 @@ void kube_client_free(struct kube_client *c)
     free(c->cache_dir);
     free(c->base);
     free(c->host_port);
+    free(c->shown);
+    free(c->proxy);
+    free(c->proxy_shown);
+    free(c->tls_story);
     free(c);
 }
 
@@ -493,9 +521,11 @@ static void on_deadline(void *arg)
     struct kube_req *r = arg;
     int64_t attempt_ms = loop_now_ms(r->client->loop) - r->sent_ms;
 
-    expire(r, attempt_ms,
-           xasprintf("Unable to connect to the server: no complete answer from %s to %s %s within %lld ms",
-                     r->client->host_port, r->method, r->path, (long long)r->timeout_ms));
+    expire(
+        r, attempt_ms,
+        xasprintf("Unable to connect to the server: no complete answer from %s to %s %s within %lld ms%s%s",
+                  r->client->host_port, r->method, r->path, (long long)r->timeout_ms,
+                  *r->client->proxy ? " through the proxy " : "", r->client->proxy_shown));
 }
 
 static void on_silence(void *arg)
@@ -665,6 +695,10 @@ int kube_json_wait(struct kube_client *c, const struct kube_call *call, cJSON **
     if (r == 0) {
         _cleanup_free_ char *what = xasprintf("answer to %s %s", call->method, call->path);
         r = json_parse(w.body, w.len, what, ret, err);
+        if (r == 0 && !cJSON_IsObject(*ret)) {
+            cJSON_Delete(TAKE_PTR(*ret));
+            r = err_set(err, ERR_PROTOCOL, "%s: is JSON, but no object", what);
+        }
         if (r < 0) {
             if (err && *err)
                 (*err)->code = ERR_PROTOCOL;

@@ -33,7 +33,7 @@ struct kube_client_options {
     int64_t connect_timeout_ms; /* 0 = 10 s */
     size_t max_body;            /* larger answers are refused; 0 = KUBE_MAX_BODY */
     const char *user_agent;     /* NULL = "wasmctl/<version>" */
-    const char *cache_dir; /* what servers say about themselves is kept below it; NULL = nowhere */
+    const char *cache_dir;      /* what servers say about themselves is kept below it; NULL = nowhere */
     int verbosity; /* kubectl's -v: 6 request lines, 7 headers, 8 bodies (cut), 9 all; to trace; secrets
                       redacted */
     void (*trace)(void *arg, const char *line);
@@ -46,6 +46,11 @@ struct kube_client_options {
     void (*observe)(void *arg, const char *method, int status, int64_t took_ms);
     void *observe_arg;
     bool follow;      /* redirects; never from https to http. For what is no Kubernetes API */
+    /* A line for the person at the terminal: what a credential plugin says, and that it is waited for. NULL:
+     * what it said is part of the error when it fails. */
+    void (*talk)(void *arg, const char *line);
+    void *talk_arg;
+    int64_t login_ms; /* how long a credential plugin without a terminal may take; 0 = kube/exec.h */
     bool no_terminal; /* credential plugins may not use the terminal (full-screen programs, servers) */
 };
 
@@ -57,6 +62,9 @@ void kube_client_free(struct kube_client *c);
 DEFINE_CLEANUP(struct kube_client *, kube_client_free)
 const struct kube_config *kube_client_config(const struct kube_client *c);
 struct loop *kube_client_loop(const struct kube_client *c);
+/* Whether a refused credential may be replaced without a person: a token file, or a plugin that asks nobody.
+ */
+bool kube_client_can_renew(const struct kube_client *c);
 /* Requests sent since the start, for metrics. */
 uint64_t kube_client_requests(const struct kube_client *c);
 
@@ -79,18 +87,18 @@ typedef void (*kube_done_fn)(void *arg, const struct kube_response *response, co
 typedef bool (*kube_chunk_fn)(void *arg, const char *data, size_t len);
 
 struct kube_call {
-    const char *method;       /* "GET", "POST", "PUT", "PATCH", "DELETE" */
-    const char *path;         /* from kube_path() or any absolute path of the server; may hold a query */
-    const char *query;        /* "a=b&c=d", escaped; NULL if none */
-    const char *body;         /* copied; NULL if none */
-    size_t body_len;          /* 0 = strlen(body) */
-    const char *content_type; /* NULL = application/json when there is a body */
-    const char *accept;       /* NULL = application/json */
+    const char *method;        /* "GET", "POST", "PUT", "PATCH", "DELETE" */
+    const char *path;          /* from kube_path() or any absolute path of the server; may hold a query */
+    const char *query;         /* "a=b&c=d", escaped; NULL if none */
+    const char *body;          /* copied; NULL if none */
+    size_t body_len;           /* 0 = strlen(body) */
+    const char *content_type;  /* NULL = application/json when there is a body */
+    const char *accept;        /* NULL = application/json */
     const char *if_none_match; /* an ETag: 304 (nothing has changed) is then no error; NULL = always anew */
-    int64_t timeout_ms;       /* 0 = the client's; < 0 = none */
-    bool urgent;              /* goes past all that wait: for what must not be late, as a lease */
-    int64_t silence_ms;       /* streams: fail with ERR_TIMEOUT when nothing arrives for so long; 0 = never */
-    kube_chunk_fn chunk;      /* NULL: the body is collected */
+    int64_t timeout_ms;        /* 0 = the client's; < 0 = none */
+    bool urgent;               /* goes past all that wait: for what must not be late, as a lease */
+    int64_t silence_ms;  /* streams: fail with ERR_TIMEOUT when nothing arrives for so long; 0 = never */
+    kube_chunk_fn chunk; /* NULL: the body is collected */
     void (*opened)(void *arg); /* a 2xx answer began (its headers are here); may be NULL */
     kube_done_fn done;         /* may be NULL */
     void *arg;

@@ -48,8 +48,12 @@ struct kube_client {
     struct kube_config *config;
     struct kube_client_options options;
     char *user_agent, *cache_dir;
-    char *base;      /* URL up to the path; its host is tls-server-name when that is set */
-    char *host_port; /* for messages */
+    char *base;                /* URL up to the path; its host is tls-server-name when that is set */
+    char *host_port;           /* for messages */
+    char *shown;               /* the server's URL for traces: without what stands before an @ */
+    char *proxy, *proxy_shown; /* URL, "" for none; the same without its password */
+    const char *proxy_from;    /* what sets it: "HTTPS_PROXY", NULL for proxy-url */
+    char *tls_story;           /* what is known of the certificate the server showed last (kube/tls.h) */
     struct curl_slist *connect_to;
     struct kube_link *link;      /* for new requests */
     struct kube_link *old_links; /* given up */
@@ -100,6 +104,7 @@ struct kube_req {
     char **warnings;
     long retry_after_ms;
     int status;
+    int proxy_status; /* the proxy's answer to CONNECT, 0 if none */
     bool got_bytes, too_large, refreshed, secret;
     bool head_done; /* all headers of the final answer are here */
     bool logged_in; /* a plugin has just run for it: what it gave is used whatever it says */
@@ -141,6 +146,9 @@ int kube_auth_header(struct kube_client *c, char **ret, struct err **err);
 const char *kube_auth_cert(const struct kube_client *c, const char **ret_key);
 /* Which credentials those are. */
 unsigned kube_auth_serial(const struct kube_client *c);
+/* What is visibly wrong with the credentials (absent, expired), for the message about a 401; NULL when
+ * nothing is. Caller frees. */
+char *kube_auth_trouble(const struct kube_client *c);
 /* After a 401 to what was sent with these credentials: true when trying again makes sense. */
 bool kube_auth_refresh(struct kube_client *c, unsigned serial);
 

@@ -17,7 +17,8 @@
 enum {
     OUTPUT_MOST = 1024 * 1024,
     COMPLAINT_MOST = 64 * 1024,
-    RUN_MOST_MS = 60 * 1000, /* of a plugin that asks nobody */
+    LINE_MOST = 4096, /* of what it says */
+    SAID_MOST = 256 * 1024,
     LOOK_MS = 20,
 };
 
@@ -29,6 +30,7 @@ struct kube_exec {
     char *command, *hint, *api_version;
     char **argv, **envp;
     bool interactive;
+    int64_t limit_ms;
     struct kube_credential last;
     bool distrusted;
     unsigned runs;
@@ -36,8 +38,10 @@ struct kube_exec {
     pid_t pid; /* 0 when not running */
     int pid_fd, out_fd, err_fd;
     struct loop_io *pid_io, *out_io, *err_io;
-    struct loop_timer *limit, *look;
-    struct buf out, complaint;
+    struct loop_timer *limit, *look, *slow;
+    struct buf out, complaint, line;
+    bool talked; /* what it said was passed on */
+    size_t said;
     bool too_long, out_of_time;
     struct loop_defer *failed; /* could not even be started */
     struct err *failure;
@@ -49,6 +53,7 @@ static struct kube_exec *plugins;
 
 static void stop(struct kube_exec *e);
 static void on_look(void *arg);
+static void on_slow(void *arg);
 
 /* Settings */
 
@@ -191,6 +196,7 @@ static void destroy(struct kube_exec *e)
     loop_defer_cancel(e->failed);
     loop_timer_free(e->limit);
     loop_timer_free(e->look);
+    loop_timer_free(e->slow);
     free_credential(&e->last);
     err_free(e->failure);
     strv_free(e->argv);
@@ -212,8 +218,8 @@ static void on_limit(void *arg)
     kill(e->pid, SIGKILL);
 }
 
-int kube_exec_get(struct loop *l, const struct kube_config *config, bool may_ask, struct kube_exec **ret,
-                  struct err **err)
+int kube_exec_get(struct loop *l, const struct kube_config *config, bool may_ask, int64_t limit_ms,
+                  struct kube_exec **ret, struct err **err)
 {
     _cleanup_(destroyp) struct kube_exec *e = xcalloc(1, sizeof(*e));
 
@@ -221,6 +227,9 @@ int kube_exec_get(struct loop *l, const struct kube_config *config, bool may_ask
     e->pid_fd = e->out_fd = e->err_fd = -1;
     buf_init(&e->out, OUTPUT_MOST);
     buf_init(&e->complaint, COMPLAINT_MOST);
+    buf_init(&e->line, LINE_MOST);
+    bool watched = may_ask && isatty(STDERR_FILENO);
+    e->limit_ms = limit_ms > 0 ? limit_ms : watched ? KUBE_EXEC_WATCHED_MS : KUBE_EXEC_ALONE_MS;
     int r = read_settings(e, config, may_ask, err);
     if (r < 0)
         return r;
@@ -235,6 +244,7 @@ int kube_exec_get(struct loop *l, const struct kube_config *config, bool may_ask
     e->refs = 1;
     e->limit = loop_timer_new(l, on_limit, e);
     e->look = loop_timer_new(l, on_look, e);
+    e->slow = loop_timer_new(l, on_slow, e);
     e->next = plugins;
     plugins = e;
     *ret = TAKE_PTR(e);
@@ -293,7 +303,7 @@ static int read_answer(struct kube_exec *e, struct kube_credential *c, struct er
         return bad(e, ERR_PROTOCOL, err, "gave neither a token nor a client certificate");
     int64_t when = INT64_MAX;
     /* Nanoseconds end in 2262; what is given out for longer does not expire. */
-    bool far = !str_empty(expires) && strncmp(expires, "2262", 4) >= 0;
+    bool far = !str_empty(expires) && strspn(expires, "0123456789") == 4 && strncmp(expires, "2262", 4) >= 0;
     if (!str_empty(expires) && time_parse_rfc3339(expires, &when, NULL) < 0 && !far)
         return bad(e, ERR_PROTOCOL, err, "gave an expirationTimestamp that is no time");
     *c = (struct kube_credential){
@@ -336,37 +346,91 @@ static void tell(struct kube_exec *e, const struct err *err)
     kube_exec_put(e);
 }
 
-static void read_all(int fd, struct buf *into, bool *ret_too_long)
+/* What the plugin says */
+
+static void talk(struct kube_exec *e, const char *line)
+{
+    for (struct kube_exec_waiter *w = e->waiters; w; w = w->next) {
+        if (!w->talk)
+            continue;
+        w->talk(w->arg, line);
+        e->talked = true;
+        return;
+    }
+}
+
+static void end_line(struct kube_exec *e)
+{
+    bool fits = e->said <= SAID_MOST;
+
+    e->said += e->line.len;
+    if (e->line.len && fits)
+        talk(e, e->said <= SAID_MOST ? buf_str(&e->line) : "(the rest of what the plugin says is not shown)");
+    buf_truncate(&e->line, 0);
+}
+
+static void hear(struct kube_exec *e, const char *data, size_t len)
+{
+    if (buf_add(&e->complaint, data, len) < 0) {
+        buf_consume(&e->complaint, e->complaint.len);
+        buf_add(&e->complaint, data, len);
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] == '\n' || e->line.len == LINE_MOST - 1)
+            end_line(e);
+        if (data[i] != '\n' && data[i] != '\r')
+            buf_addc(&e->line, data[i]);
+    }
+}
+
+/* What is left in the pipes when it has ended; a child of its own may hold them open. */
+static void read_rest(struct kube_exec *e)
 {
     char piece[4096];
     ssize_t n;
 
-    while (fd >= 0 && (n = read(fd, piece, sizeof(piece))) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return;
-        if (buf_add(into, piece, (size_t)n) < 0)
-            *ret_too_long = true;
+    while (!e->too_long && e->out_fd >= 0 && (n = read(e->out_fd, piece, sizeof(piece))) != 0) {
+        if (n < 0 && errno != EINTR)
+            break;
+        e->too_long = n > 0 && buf_add(&e->out, piece, (size_t)n) < 0;
     }
+    for (size_t total = 0; total < COMPLAINT_MOST && e->err_fd >= 0; total += n > 0 ? (size_t)n : 0) {
+        n = read(e->err_fd, piece, sizeof(piece));
+        if (n == 0 || (n < 0 && errno != EINTR))
+            break;
+        if (n > 0)
+            hear(e, piece, (size_t)n);
+    }
+}
+
+static void on_slow(void *arg)
+{
+    struct kube_exec *e = arg;
+    bool talked = e->talked;
+    _cleanup_free_ char *line = xasprintf("waiting for the credential plugin %s (for at most %lld s)",
+                                          e->command, (long long)((e->limit_ms + 999) / 1000));
+
+    talk(e, line);
+    e->talked = talked;
 }
 
 static void ended(struct kube_exec *e, int status)
 {
     _cleanup_err_ struct err *err = NULL;
     struct kube_credential now = {0};
-    bool ignored;
 
-    read_all(e->out_fd, &e->out, &e->too_long);
-    read_all(e->err_fd, &e->complaint, &ignored);
+    read_rest(e);
+    end_line(e);
     e->pid = 0;
     bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    _cleanup_free_ char *said = complaint(e), *how = NULL;
+    /* What was passed on is not told twice. */
+    _cleanup_free_ char *said = e->talked ? xstrdup("") : complaint(e), *how = NULL;
     if (e->out_of_time)
-        how = xasprintf("did not end within %d seconds", RUN_MOST_MS / 1000);
+        how = xasprintf("did not end within %lld ms: run it by hand to see what it waits for",
+                        (long long)e->limit_ms);
     else if (e->too_long)
         how = xasprintf("printed more than %d KiB", OUTPUT_MOST / 1024);
-    else if (failed && WIFEXITED(status) && WEXITSTATUS(status) == 127 && !*said)
+    else if (failed && WIFEXITED(status) && WEXITSTATUS(status) == 127 && !e->complaint.len)
         how = not_found(e); /* where the failed start shows only in the child */
     else if (failed && WIFSIGNALED(status))
         how = xasprintf("was ended by signal %d", WTERMSIG(status));
@@ -405,11 +469,15 @@ static void stop(struct kube_exec *e)
         loop_timer_stop(e->limit);
     if (e->look)
         loop_timer_stop(e->look);
+    if (e->slow)
+        loop_timer_stop(e->slow);
     if (e->out.data)
         explicit_bzero(e->out.data, e->out.cap);
     buf_release(&e->out);
     buf_release(&e->complaint);
-    e->too_long = e->out_of_time = false;
+    buf_release(&e->line);
+    e->too_long = e->out_of_time = e->talked = false;
+    e->said = 0;
 }
 
 static void on_pid(void *arg, int events _unused_, bool error _unused_)
@@ -447,8 +515,8 @@ static void on_complaint(void *arg, int events _unused_, bool error _unused_)
     ssize_t n = read(e->err_fd, piece, sizeof(piece));
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         loop_io_set(e->err_io, 0);
-    else if (n > 0 && buf_add(&e->complaint, piece, (size_t)n) < 0)
-        buf_consume(&e->complaint, e->complaint.len);
+    else if (n > 0)
+        hear(e, piece, (size_t)n);
 }
 
 /* Kernels before 5.3 have no descriptor for a process. */
@@ -527,7 +595,8 @@ static int start(struct kube_exec *e)
     if (e->err_fd >= 0) {
         e->err_io = loop_io_new(e->loop, e->err_fd, on_complaint, e);
         loop_io_set(e->err_io, LOOP_READ);
-        loop_timer_start(e->limit, RUN_MOST_MS);
+        loop_timer_start(e->limit, e->limit_ms);
+        loop_timer_start(e->slow, KUBE_EXEC_SLOW_MS);
     }
     return 0;
 }
@@ -584,6 +653,11 @@ void kube_exec_forget(struct kube_exec *e, struct kube_exec_waiter *w)
 const struct kube_credential *kube_exec_last(const struct kube_exec *e)
 {
     return e->last.serial ? &e->last : NULL;
+}
+
+bool kube_exec_interactive(const struct kube_exec *e)
+{
+    return e->interactive;
 }
 
 bool kube_exec_fresh(const struct kube_exec *e)

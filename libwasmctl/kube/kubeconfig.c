@@ -50,6 +50,22 @@ static void merge_list(struct kubeconfig *k, const cJSON *file, const char *list
     }
 }
 
+static int check_lists(const cJSON *o, const char *path, struct err **err)
+{
+    static const char *const names[] = {"clusters", "contexts", "users"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const cJSON *list = json_get(o, names[i]);
+        if (list && !cJSON_IsArray(list) && !cJSON_IsNull(list))
+            return err_set(err, ERR_INVALID, "%s: is no kubeconfig: %s is no list", path, names[i]);
+        json_each (e, list)
+            if (!cJSON_IsObject(e))
+                return err_set(err, ERR_INVALID, "%s: is no kubeconfig: %s holds something that is no entry",
+                               path, names[i]);
+    }
+    return 0;
+}
+
 static int merge_file(struct kubeconfig *k, const char *path, bool must_exist, struct err **err)
 {
     _cleanup_free_ char *text = NULL;
@@ -76,7 +92,13 @@ static int merge_file(struct kubeconfig *k, const char *path, bool must_exist, s
         const cJSON *o = docs.items[0].root;
         const char *kind = json_str(o, "kind"), *current = json_str(o, "current-context");
         if (!cJSON_IsObject(o) || (kind && !streq(kind, "Config"))) {
-            r = err_set(err, ERR_INVALID, "%s: is no kubeconfig (kind %s)", path, kind ? kind : "is missing");
+            r = err_set(err, ERR_INVALID, "%s: is no kubeconfig (%s%s)", path, kind ? "kind " : "",
+                        kind ? kind : "it holds no object");
+            yaml_docs_release(&docs);
+            return r;
+        }
+        r = check_lists(o, path, err);
+        if (r < 0) {
             yaml_docs_release(&docs);
             return r;
         }
@@ -275,6 +297,26 @@ static void override(char **value, const char *with)
         xstr_replace(value, with);
 }
 
+/* Several values of one key come together. */
+static int override_extra(struct kube_config *c, char *const *list, struct err **err)
+{
+    if (!list || !*list)
+        return 0;
+    _cleanup_json_ cJSON *extra = cJSON_CreateObject();
+    for (; *list; list++) {
+        const char *equals = strchr(*list, '=');
+        if (!equals || equals == *list)
+            return err_set(err, ERR_INVALID, "--as-user-extra: \"%s\" is not KEY=VALUE", *list);
+        _cleanup_free_ char *key = xstrndup(*list, (size_t)(equals - *list));
+        if (!json_get(extra, key))
+            json_put(extra, key, cJSON_CreateArray());
+        cJSON_AddItemToArray(json_get(extra, key), cJSON_CreateString(equals + 1));
+    }
+    cJSON_Delete(c->as_extra);
+    c->as_extra = TAKE_PTR(extra);
+    return 0;
+}
+
 static int apply_overrides(struct kube_config *c, const struct kube_overrides *o, struct err **err)
 {
     override(&c->namespace, o->namespace);
@@ -299,7 +341,10 @@ static int apply_overrides(struct kube_config *c, const struct kube_overrides *o
         xstr_replace(&c->ca_pem, NULL);
     if (o->insecure || o->certificate_authority)
         c->insecure = o->insecure;
-    int r = override_pem(o->certificate_authority, &c->ca_pem, err);
+    c->disable_compression = c->disable_compression || o->disable_compression;
+    int r = override_extra(c, o->as_extra, err);
+    if (r == 0)
+        r = override_pem(o->certificate_authority, &c->ca_pem, err);
     if (r == 0)
         r = override_pem(o->client_certificate, &c->client_cert_pem, err);
     if (r == 0)

@@ -36,7 +36,8 @@ struct kube_overrides {
     const char *server, *token, *certificate_authority, *client_certificate, *client_key, *tls_server_name;
     const char *as, *as_uid;
     char *const *as_groups;
-    bool insecure;
+    char *const *as_extra; /* "KEY=VALUE", repeatable */
+    bool insecure, disable_compression;
 };
 
 struct kubeconfig;

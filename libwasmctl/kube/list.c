@@ -4,6 +4,20 @@
 #include "base/str.h"
 #include "kube/watch.h"
 
+int kube_list_check(const cJSON *page, const char *path, struct err **err)
+{
+    const char *kind = json_str_or(page, "kind", "");
+    bool is_table = streq(kind, "Table");
+    const cJSON *content = json_get(page, is_table ? "rows" : "items");
+
+    if (!is_table && !str_ends(kind, "List"))
+        return err_set(err, ERR_PROTOCOL, "the answer to a list of %s is no list (kind \"%s\")", path, kind);
+    if (content && !cJSON_IsArray(content) && !cJSON_IsNull(content))
+        return err_set(err, ERR_PROTOCOL, "the answer to a list of %s is broken: %s is no list", path,
+                       is_table ? "rows" : "items");
+    return 0;
+}
+
 int kube_list_wait(struct kube_client *c, const char *path, const char *query, const char *accept,
                    int page_size, int (*page)(void *arg, cJSON *page, struct err **err), void *arg,
                    char **ret_resource_version, struct err **err)
@@ -39,9 +53,12 @@ int kube_list_wait(struct kube_client *c, const char *path, const char *query, c
             }
             return err_move(err, e);
         }
+        int r = kube_list_check(answer, path, err);
+        if (r < 0)
+            return r;
         xstr_replace(&next, json_str(answer, "metadata.continue"));
         xstr_replace(&version, json_str_or(answer, "metadata.resourceVersion", ""));
-        int r = page(arg, answer, err);
+        r = page(arg, answer, err);
         if (r < 0)
             return r;
         given = true;

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "kube/client_internal.h"
 #include "kube/gvr.h"
+#include "kube/tls.h"
 
 /* A peer that acknowledges nothing for so long is gone, whatever TCP hopes for. */
 enum { REDIRECTS_MOST = 10 };
@@ -90,6 +91,17 @@ static void note_warnings(struct kube_req *r, const char *value)
     }
 }
 
+/* What lets its reader in somewhere. */
+static bool is_secret_header(const char *name, size_t len)
+{
+    static const char *const secret[] = {"Set-Cookie", "Cookie", "Authorization", "Proxy-Authorization"};
+
+    for (size_t i = 0; i < ARRAY_LEN(secret); i++)
+        if (strlen(secret[i]) == len && strncasecmp(secret[i], name, len) == 0)
+            return true;
+    return false;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
     struct kube_req *r = arg;
@@ -122,10 +134,15 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
             kube_client_mark_ready(r);
         }
     }
-    if (r->client->options.verbosity >= 8) {
-        size_t shown = strcspn(line, "\r\n");
-        if (shown)
-            kube_client_trace(r->client, 8, "< %.*s", (int)(shown < len ? shown : len), line);
+    if (r->client->options.verbosity >= 7) {
+        size_t shown = 0;
+        while (shown < len && line[shown] != '\r' && line[shown] != '\n')
+            shown++;
+        const char *colon = memchr(line, ':', shown);
+        if (colon && is_secret_header(line, (size_t)(colon - line)))
+            kube_client_trace(r->client, 7, "< %.*s: <masked>", (int)(colon - line), line);
+        else if (shown)
+            kube_client_trace(r->client, 7, "< %.*s", (int)shown, line);
     }
     return len;
 }
@@ -166,7 +183,7 @@ static void set_blob(CURL *easy, CURLoption option, const char *pem)
     curl_easy_setopt(easy, option, &blob);
 }
 
-static void set_tls(CURL *easy, const struct kube_client *c)
+static void set_tls(CURL *easy, struct kube_client *c)
 {
     const struct kube_config *config = c->config;
     const char *key, *cert = kube_auth_cert(c, &key);
@@ -178,6 +195,7 @@ static void set_tls(CURL *easy, const struct kube_client *c)
         set_blob(easy, CURLOPT_CAINFO_BLOB, config->ca_pem);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
+    kube_tls_watch(easy, &c->tls_story);
     if (cert) {
         set_blob(easy, CURLOPT_SSLCERT_BLOB, cert);
         curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
@@ -314,10 +332,9 @@ static void set_options(struct kube_req *r, const char *url)
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MOST);
     if (!c->config->disable_compression)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-    if (c->config->proxy_url)
-        curl_easy_setopt(easy, CURLOPT_PROXY, c->config->proxy_url);
-    else if (kube_is_loopback(c->host_port))
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    /* Decided by us: curl's rules are others, and so are its variables. */
+    curl_easy_setopt(easy, CURLOPT_PROXY, c->proxy);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     if (c->connect_to)
         curl_easy_setopt(easy, CURLOPT_CONNECT_TO, c->connect_to);
     set_tls(easy, c);
@@ -355,7 +372,7 @@ void kube_req_start(struct kube_req *r)
     }
     r->logged_in = false;
     r->state = REQ_RUNNING;
-    kube_client_trace(c, 7, "%s %s%s", r->method, c->config->server, path);
+    kube_client_trace(c, 7, "%s %s%s", r->method, c->shown, path);
     if (r->body)
         trace_body(r, "Request Body", r->body);
     if (set_headers(r, &e) < 0) {
@@ -450,22 +467,76 @@ void kube_req_pause(struct kube_req *r, bool paused)
     kube_client_mark_ready(r);
 }
 
+static const char *why_of(const struct kube_req *r)
+{
+    /* curl's words for a reset that poll() saw first */
+    if (strstr(r->error, "select/poll returned error"))
+        return "the connection was reset";
+    if (strstr(r->error, "getpeername()"))
+        return "the connection was closed";
+    return *r->error ? r->error : curl_easy_strerror(r->result);
+}
+
+static long long ms_of(CURL *easy, CURLINFO what)
+{
+    curl_off_t us = 0;
+
+    curl_easy_getinfo(easy, what, &us);
+    return (long long)(us / 1000);
+}
+
+/* When each step was done, in milliseconds from the start, as curl counts. */
+static char *timing_text(CURL *easy)
+{
+    curl_off_t bytes = 0;
+    long opened = 0, version = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &bytes);
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &opened);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+    const char *http = version == CURL_HTTP_VERSION_2_0 ? "HTTP/2" : "HTTP/1";
+    if (!opened)
+        return xasprintf("first byte %lld, %lld bytes, %s, same connection",
+                         ms_of(easy, CURLINFO_STARTTRANSFER_TIME_T), (long long)bytes, http);
+    return xasprintf("name %lld, connected %lld, TLS %lld, first byte %lld, %lld bytes, %s",
+                     ms_of(easy, CURLINFO_NAMELOOKUP_TIME_T), ms_of(easy, CURLINFO_CONNECT_TIME_T),
+                     ms_of(easy, CURLINFO_APPCONNECT_TIME_T), ms_of(easy, CURLINFO_STARTTRANSFER_TIME_T),
+                     (long long)bytes, http);
+}
+
+static void trace_end(struct kube_req *r)
+{
+    struct kube_client *c = r->client;
+    long long took = (long long)(loop_now_ms(c->loop) - r->sent_ms);
+    const char *question = r->query ? "?" : "", *query = r->query ? r->query : "";
+
+    if (c->options.verbosity < 6)
+        return;
+    _cleanup_free_ char *timing = timing_text(r->easy);
+    if (r->result != CURLE_OK)
+        kube_client_trace(c, 6, "%s %s%s%s%s failed in %lld milliseconds: %s", r->method, c->shown, r->path,
+                          question, query, took, why_of(r));
+    else
+        kube_client_trace(c, 6, "%s %s%s%s%s %d in %lld milliseconds (%s)", r->method, c->shown, r->path,
+                          question, query, r->status, took, timing);
+}
+
 void kube_req_complete(struct kube_req *r, CURLcode result)
 {
-    long status = 0;
+    long status = 0, proxy_status = 0;
 
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(r->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     r->status = (int)status;
+    r->proxy_status = (int)proxy_status;
     r->result = result;
+    trace_end(r);
     if (result == CURLE_COULDNT_CONNECT) {
         long os = 0;
         curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os);
-        if (os == ECONNREFUSED && !r->client->config->proxy_url)
+        if (os == ECONNREFUSED && !*r->client->proxy)
             r->error[0] = '\0';
     }
-    kube_client_trace(r->client, 6, "%s %s%s%s%s %d in %lld milliseconds", r->method,
-                      r->client->config->server, r->path, r->query ? "?" : "", r->query ? r->query : "",
-                      r->status, (long long)(loop_now_ms(r->client->loop) - r->sent_ms));
     kube_req_stop(r);
     r->state = REQ_FINISHED;
     kube_client_mark_ready(r);
@@ -474,7 +545,7 @@ void kube_req_complete(struct kube_req *r, CURLcode result)
 /* Outcome */
 
 /* What to do about a TLS failure, in curl's and OpenSSL's words; "" when they say it all. */
-static const char *tls_advice(const char *why)
+static const char *tls_advice(const struct kube_config *config, const char *why)
 {
     static const struct {
         const char *words, *advice;
@@ -484,28 +555,100 @@ static const char *tls_advice(const char *why)
         {"self signed", "; the cluster's certificate-authority is missing or another one"},
         {"subject name", "; tls-server-name of the cluster sets the name to expect"},
         {"wrong version number", "; is it an http:// server?"},
+        {"alert certificate required", "; the server wants a client certificate: give the user of the "
+                                       "kubeconfig client-certificate and client-key"},
+        {"alert", "; the server does not accept the client certificate"},
         {"expired", "; renew the server's certificate, or check this machine's clock"},
         {"not yet valid", "; check this machine's clock"},
     };
 
+    if (strstr(why, "issuer certificate") && !config->ca_pem)
+        return "; the kubeconfig names no certificate-authority for the cluster";
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strstr(why, rows[i].words))
             return rows[i].advice;
     return "";
 }
 
-static const char *why_of(const struct kube_req *r)
+/* What the proxy in between did, NULL when it is not to blame or there is none; caller frees. */
+static char *proxy_failure(const struct kube_req *r)
 {
-    /* curl's words for a reset that poll() saw first */
-    if (strstr(r->error, "select/poll returned error"))
-        return "the connection was reset";
-    return *r->error ? r->error : curl_easy_strerror(r->result);
+    const struct kube_client *c = r->client;
+    bool socks = str_starts(c->proxy, "socks");
+
+    if (!*c->proxy)
+        return NULL;
+    const char *set_by = c->proxy_from ? c->proxy_from : "proxy-url of the kubeconfig";
+    if (r->proxy_status == 407 || r->status == 407)
+        return xasprintf("the proxy %s asks for other credentials (407): put user and password into its URL "
+                         "(%s)",
+                         c->proxy_shown, set_by);
+    if (r->proxy_status && (r->proxy_status < 200 || r->proxy_status >= 300))
+        return xasprintf("the proxy %s (%s) refused to connect to %s: status %d", c->proxy_shown, set_by,
+                         c->host_port, r->proxy_status);
+    if (r->result == CURLE_COULDNT_RESOLVE_PROXY)
+        return xasprintf("the name of the proxy %s (%s) cannot be resolved", c->proxy_shown, set_by);
+    if (r->result == CURLE_COULDNT_CONNECT || r->result == CURLE_PROXY)
+        return xasprintf("the proxy %s (%s) %s: %s", c->proxy_shown, set_by,
+                         socks && r->result == CURLE_PROXY ? "did not connect" : "cannot be reached",
+                         why_of(r));
+    return NULL;
 }
 
-static int connection_error(const struct kube_req *r, struct err **err)
+/* OpenSSL's words without what only OpenSSL's makers need. */
+static void shorten_error(struct kube_req *r)
 {
-    const char *where = r->client->host_port, *why = why_of(r);
+    static const char library[] = "SSL routines::", number[] = ", errno 0";
+    char *words = strstr(r->error, library);
 
+    if (!words)
+        return;
+    memmove(r->error, words + strlen(library), strlen(words + strlen(library)) + 1);
+    if (str_ends(r->error, number))
+        r->error[strlen(r->error) - strlen(number)] = '\0';
+}
+
+static int tls_error(const struct kube_req *r, struct err **err)
+{
+    const struct kube_client *c = r->client;
+    const char *why = why_of(r), *key, *cert = kube_auth_cert(c, &key);
+    /* The server has looked at our certificate and does not like it. */
+    bool ours = strstr(why, " alert ") && cert;
+    _cleanup_free_ char *trouble = ours ? kube_tls_cert_trouble(cert) : NULL;
+    const char *story = trouble                                                ? trouble
+                        : r->result == CURLE_PEER_FAILED_VERIFICATION && !ours ? c->tls_story
+                                                                               : NULL;
+
+    return err_set(err, ERR_UNAUTHORIZED, "Unable to connect to the server: TLS with %s failed: %s%s%s%s%s",
+                   c->host_port, why, story ? " (" : "", story ? story : "", story ? ")" : "",
+                   tls_advice(c->config, why));
+}
+
+/* The connection stood, and ended without an answer. */
+static int broken(const struct kube_req *r, struct err **err)
+{
+    const struct kube_client *c = r->client;
+    bool tls = str_starts(c->base, "https://");
+    const char *key, *cert = tls ? kube_auth_cert(c, &key) : NULL;
+    _cleanup_free_ char *trouble = cert ? kube_tls_cert_trouble(cert) : NULL;
+
+    return err_set(err, ERR_UNAVAILABLE, "Unable to connect to the server: %s: %s%s%s%s", c->host_port,
+                   why_of(r), trouble ? "; " : "", trouble ? trouble : "",
+                   tls ? "" : "; is it an https:// server?");
+}
+
+static int connection_error(struct kube_req *r, struct err **err)
+{
+    shorten_error(r);
+    const char *where = r->client->host_port, *why = why_of(r);
+    _cleanup_free_ char *proxy = proxy_failure(r);
+
+    if (proxy)
+        return err_set(err, r->proxy_status == 407 ? ERR_UNAUTHORIZED : ERR_UNAVAILABLE,
+                       "Unable to connect to the server: %s", proxy);
+    /* With TLS 1.3 the server's opinion of our certificate comes after the connection stands. */
+    if (strstr(why, " alert "))
+        return tls_error(r, err);
     switch (r->result) {
     case CURLE_COULDNT_CONNECT:
         if (!*r->error)
@@ -515,8 +658,11 @@ static int connection_error(const struct kube_req *r, struct err **err)
                 where);
         return err_set(err, ERR_UNAVAILABLE, "Unable to connect to the server: %s: %s", where, why);
     case CURLE_COULDNT_RESOLVE_HOST:
-        return err_set(err, ERR_UNAVAILABLE,
-                       "Unable to connect to the server: the name of %s cannot be resolved", where);
+        return err_set(
+            err, ERR_UNAVAILABLE,
+            "Unable to connect to the server: the name of %s cannot be resolved; check the address "
+            "in the kubeconfig, and this machine's DNS",
+            where);
     case CURLE_COULDNT_RESOLVE_PROXY:
         return err_set(err, ERR_UNAVAILABLE,
                        "Unable to connect to the server: the proxy's name cannot be resolved: %s", why);
@@ -531,13 +677,12 @@ static int connection_error(const struct kube_req *r, struct err **err)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CONNECT_ERROR:
-        return err_set(err, ERR_UNAUTHORIZED, "Unable to connect to the server: TLS with %s failed: %s%s",
-                       where, why, tls_advice(why));
+        return tls_error(r, err);
     case CURLE_SSL_CERTPROBLEM:
         return err_set(err, ERR_UNAUTHORIZED,
                        "Unable to connect to the server: the client certificate is not usable: %s", why);
     default:
-        return err_set(err, ERR_UNAVAILABLE, "Unable to connect to the server: %s: %s", where, why);
+        return broken(r, err);
     }
 }
 
@@ -560,10 +705,20 @@ static void make_error(struct kube_req *r, struct err **err)
     }
     if (r->result == CURLE_OK && ok)
         return;
+    if (r->status == 407 && *r->client->proxy) {
+        connection_error(r, err);
+        return;
+    }
     if (r->status >= 300 || (r->result == CURLE_OK && !ok)) {
         kube_status_to_err(r->status, buf_str(&r->answer), r->answer.len, err);
         if (r->retry_after_ms && !(*err)->retry_ms)
             (*err)->retry_ms = r->retry_after_ms;
+        _cleanup_free_ char *trouble = r->status == 401 ? kube_auth_trouble(r->client) : NULL;
+        if (trouble) {
+            char *longer = xasprintf("%s; %s", (*err)->message, trouble);
+            free((*err)->message);
+            (*err)->message = longer;
+        }
         return;
     }
     if (ok) {

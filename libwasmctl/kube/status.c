@@ -102,9 +102,12 @@ static int no_status(int http, const char *body, size_t len, struct err **err)
     _cleanup_free_ char *said = excerpt(body, len);
     const struct generic *g = generic_of(http);
     struct err *e = NULL;
+    /* What servers written in Go answer in plain text. */
+    bool plain = strstr(said, "HTTP request to an HTTPS server") != NULL;
 
     if (g)
-        err_set(&e, code_of(http, NULL), "%s%s%s", g->text, *said ? ": " : "", said);
+        err_set(&e, code_of(http, NULL), "%s%s%s%s", g->text, *said ? ": " : "", said,
+                plain ? " Write https:// before its address" : "");
     else if (http >= 500)
         err_set(&e, ERR_SERVER, "an error on the server (%d) has prevented the request from succeeding%s%s",
                 http, *said ? ": " : "", said);
@@ -176,12 +179,17 @@ static char *invalid_text(const struct err *e, const cJSON *details)
     return buf_take(&b);
 }
 
+/* kubectl's words for a connection that does not come about need no "error: ". */
+static bool says_all(const char *message)
+{
+    return str_starts(message, "Unable to connect to the server") ||
+           str_starts(message, "The connection to the server ");
+}
+
 char *kube_err_text(const struct err *e)
 {
     if (!e->http)
-        return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_UNAUTHORIZED
-                   ? xstrdup(e->message)
-                   : xasprintf("error: %s", e->message);
+        return says_all(e->message) ? xstrdup(e->message) : xasprintf("error: %s", e->message);
     if (e->http == 401 || (e->reason && streq(e->reason, "Unauthorized")))
         return xasprintf("error: You must be logged in to the server (%s)", e->message);
     _cleanup_json_ cJSON *status = NULL;

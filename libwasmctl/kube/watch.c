@@ -14,6 +14,7 @@ enum {
     EVENT_MOST = 32 * 1024 * 1024,
     BACKOFF_FIRST_MS = 200,
     BACKOFF_MOST_MS = 30 * 1000,
+    DOWN_BROKEN = 1,  /* for kube_watch.down: no code, all of which are negative */
     STABLE_MS = 5000, /* a watch that lived so long was no failure */
 };
 
@@ -158,17 +159,6 @@ static bool give_page(struct kube_watch *w, cJSON *page)
     return true;
 }
 
-/* Taking something else for an empty list would delete everything. */
-static int check_page(const struct kube_watch *w, const cJSON *page, struct err **err)
-{
-    const char *kind = json_str_or(page, "kind", "");
-
-    if ((streq(kind, "Table") || str_ends(kind, "List")) &&
-        !str_empty(json_str(page, "metadata.resourceVersion")))
-        return 0;
-    return err_set(err, ERR_PROTOCOL, "the answer to a list of %s is no list (kind \"%s\")", w->path, kind);
-}
-
 static void on_list(void *arg, const struct kube_response *response, const struct err *err)
 {
     struct kube_watch *w = arg;
@@ -178,8 +168,12 @@ static void on_list(void *arg, const struct kube_response *response, const struc
     w->request = NULL;
     if (!err && json_parse(response->body, response->len, w->path, &page, &bad) < 0)
         err = bad;
-    if (!err && check_page(w, page, &bad) < 0)
+    if (!err && kube_list_check(page, w->path, &bad) < 0)
         err = bad;
+    if (!err && str_empty(json_str(page, "metadata.resourceVersion"))) {
+        err_set(&bad, ERR_PROTOCOL, "the answer to a list of %s has no resourceVersion", w->path);
+        err = bad;
+    }
     if (err) {
         list_failed(w, err);
         return;
@@ -298,6 +292,9 @@ static void on_watch_end(void *arg, const struct kube_response *response _unused
     }
     if (err && !renewed && !tell_state(w, err))
         return;
+    /* Why no other connection comes about is told too. */
+    if (was_open && err && !renewed)
+        w->down = DOWN_BROKEN;
     again_later(w, err);
 }
 

@@ -32,8 +32,8 @@ struct kube_watch_options {
     void (*relist)(void *arg);
     /* The list is complete; watching begins. May be NULL. */
     void (*synced)(void *arg);
-    /* The connection state changed: err NULL = watching again; else why it is not (retrying goes on). May be
-     * NULL. */
+    /* The connection state changed: err NULL = watching again; else why it is not (retrying goes on). After a
+     * connection that broke, why no other comes about is told too. May be NULL. */
     void (*state)(void *arg, const struct err *err);
     void *arg;
 };
@@ -41,6 +41,9 @@ struct kube_watch_options {
 struct kube_watch *kube_watch_new(struct kube_client *c, const struct kube_watch_options *options);
 void kube_watch_free(struct kube_watch *w);
 DEFINE_CLEANUP(struct kube_watch *, kube_watch_free)
+
+/* 0 for a list or table of the API. Taking something else for an empty list would delete everything. */
+int kube_list_check(const cJSON *page, const char *path, struct err **err);
 
 /* One paged list for the command line (kube_call_wait inside): calls page for each answer (List or Table),
  * restarts from the beginning after a 410 on a continue token only if nothing was given out yet, else

@@ -233,6 +233,8 @@ int print_server_table_add(struct print_server_table *t, struct buf *out, const 
 
     if (!is_table && !is_list && !cJSON_IsObject(json_get(answer, "metadata")))
         return err_set(err, ERR_PROTOCOL, "the server answered with neither a table nor an object");
+    if (is_table && rows && !cJSON_IsArray(rows) && !cJSON_IsNull(rows))
+        return err_set(err, ERR_PROTOCOL, "the server answered with a table without a list of rows");
     if (!t->columns && is_table && cJSON_IsArray(columns) && columns->child)
         t->columns = cJSON_Duplicate(columns, true);
     if (!t->columns && !is_table)

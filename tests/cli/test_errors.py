@@ -106,7 +106,8 @@ class Servers(CliTest):
 
     def test_unauthorized(self):
         self.api.on("GET", ACTORS, status(401, "Unauthorized", "Unauthorized"))
-        self.expect("get wa", err="error: You must be logged in to the server (Unauthorized)\n", code=1)
+        self.expect("get wa", err="error: You must be logged in to the server (Unauthorized; user \"u\" of the kubeconfig has no "
+                    "credentials)\n", code=1)
 
     def test_rubbish(self):
         for body in ("{", "hello", "[]", ""):

@@ -275,7 +275,8 @@ class Faults(FleetTest):
         start = lines.index("4 of 7 contexts answered")
         self.assertEqual(f"  dead: {REFUSED.format(self.dead)}", lines[start + 1])
         self.assertRegex(lines[start + 2], rf"^  slow: Unable to connect to the server: no complete answer from {self.slow}")
-        self.assertEqual("  login: error: You must be logged in to the server (Unauthorized)", lines[start + 3])
+        self.assertEqual('  login: error: You must be logged in to the server (Unauthorized; user "u" of the kubeconfig has no credentials)',
+                         lines[start + 3])
 
     def test_one_fault_takes_one_line(self):
         self.fleet("aws", "dead")
@@ -518,7 +519,7 @@ class Watches(FleetTest):
         changes.put(None)
         self.assertRegex(process.stderr.readline(), "^gcp: watch of wasmactors interrupted .*trying again\n$")
         self.watched("gcp", ["hello"])
-        self.assertEqual("gcp: watching wasmactors again\n", process.stderr.readline())
+        self.assertEqual("gcp: watch of wasmactors goes on\n", process.stderr.readline())
 
     def test_objects(self):
         self.fleet("aws", "gcp")

@@ -333,7 +333,7 @@ static void test_statuses(void **state)
          "\"field\":\"data.b\"}]}}",
          "The ConfigMap \"x\" is invalid: data.b: Required value"},
         {401, ERR_UNAUTHORIZED, STATUS(401, "Unauthorized", "Unauthorized"),
-         "error: You must be logged in to the server (Unauthorized)"},
+         "error: You must be logged in to the server (Unauthorized; no credentials are configured)"},
         {301, ERR_PROTOCOL, "", NULL},
         {500, ERR_SERVER, "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"cut", NULL},
         {500, ERR_SERVER, "{\"kind\":\"Status\",\"message\":17,\"reason\":[],\"code\":\"x\",\"details\":3}",

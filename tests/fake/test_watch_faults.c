@@ -338,7 +338,7 @@ static void test_down_and_up(void **state)
     http_fake_listen(t->server);
     assert_in_range(until_used(t, second), 0, 36 * 1000);
     WAIT_FOR(t, has_told(&s, "up"));
-    assert_log(&s, "relist, synced, added b 11, down UNAVAILABLE, up");
+    assert_log(&s, "relist, synced, added b 11, down UNAVAILABLE, down UNAVAILABLE, up");
     end(&s);
 }
 

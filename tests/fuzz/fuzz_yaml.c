@@ -1,4 +1,5 @@
-/* YAML of any kind: reading never fails otherwise than by an error, and what was read, printed and read again is the same. */
+/* YAML of any kind: reading never fails otherwise than by an error, and what was read, printed and read again
+ * is the same. */
 #include "base/str.h"
 #include "data/yaml.h"
 #include "tests/fuzz/fuzz.h"
@@ -17,7 +18,8 @@ static bool is_utf8(const char *s)
 static bool all_utf8(const cJSON *o)
 {
     for (; o; o = o->next)
-        if ((o->string && !is_utf8(o->string)) || (o->valuestring && !is_utf8(o->valuestring)) || !all_utf8(o->child))
+        if ((o->string && !is_utf8(o->string)) || (o->valuestring && !is_utf8(o->valuestring)) ||
+            !all_utf8(o->child))
             return false;
     return true;
 }

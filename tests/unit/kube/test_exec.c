@@ -232,7 +232,7 @@ static void test_never_ends(void **state)
     while (!a.done)
         loop_advance(f->loop, 1);
     assert_int_equal(a.err->code, ERR_TIMEOUT);
-    assert_non_null(strstr(a.err->message, "did not end within 60 seconds"));
+    assert_non_null(strstr(a.err->message, "did not end within 60000 ms"));
 }
 
 /* The script leaves its process id; after the client is gone, so is the process. */

@@ -338,9 +338,12 @@ static void test_broken_files(void **state _unused_)
     broken("kind: Config\n---\nkind: Config\n", ERR_INVALID, "one document");
     assert_int_equal(kubeconfig_load("/absent/config", &k, &missing), ERR_NOT_FOUND);
     assert_non_null(strstr(missing->message, "/absent/config"));
-    /* Odd, but no reason to stop: entries of the wrong shape are as if they were not there. */
-    _cleanup_free_ char *odd = put("odd", "clusters: 5\nusers: [1, {name: 5}, {user: {}}]\ncontexts: {a: b}\n"
-                                          "current-context: [x]\n");
+    broken("clusters: 5\n", ERR_INVALID, "clusters is no list");
+    broken("contexts: {a: b}\n", ERR_INVALID, "contexts is no list");
+    broken("users: [1]\n", ERR_INVALID, "users holds something that is no entry");
+    /* Odd, but no reason to stop: entries without a name are as if they were not there. */
+    _cleanup_free_ char *odd =
+        put("odd", "users: [{name: 5}, {user: {}}]\ncontexts:\ncurrent-context: [x]\n");
     _cleanup_(kubeconfig_freep) struct kubeconfig *strange = load(odd);
     refuse(strange, NULL, ERR_NOT_FOUND, "current-context");
     _cleanup_free_ char *empty = put("empty", "");

@@ -30,6 +30,7 @@ FILES = {
     "libwasmctl/lattice/bus_link.c": {"nats/nats.h", "nats.h"},
     "libwasmctl/lattice/bus_link.h": {"nats/nats.h", "nats.h"},
     "libwasmctl/lattice/bus_loop.c": {"nats/nats.h", "nats.h"},
+    "libwasmctl/kube/tls.c": {"openssl/pem.h", "openssl/ssl.h", "openssl/x509v3.h"},
     "cli/cmd_dev.c": {"dev/dev.h"},
     "cli/contexts.c": {"pcre2.h"},
     "cli/cmd_dash.c": {"tui/tui.h"},
