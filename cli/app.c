@@ -18,9 +18,9 @@ const struct cmd_entry *const *cmd_table(void)
     return the_table;
 }
 
-static const struct cmd_entry *find_entry(const struct cmd_entry *const *table, const char *name)
+const struct cmd_entry *cmd_find(const struct cmd_entry *const *table, const char *name)
 {
-    for (; *table; table++)
+    for (; table && *table; table++)
         if (streq((*table)->name, name) ||
             ((*table)->aliases && strv_has((char *const *)(*table)->aliases, name)))
             return *table;
@@ -61,7 +61,7 @@ static int find_command(struct cmd_ctx *c, const struct cmd_entry *const *table,
             i += opt_takes_next(groups, 1, word) ? 2 : 1;
             continue;
         }
-        const struct cmd_entry *entry = find_entry(table, word);
+        const struct cmd_entry *entry = cmd_find(table, word);
         if (!entry && table == the_table && i == 0) {
             int r = plugin_exec(argv, err);
             if (r < 0)

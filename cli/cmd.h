@@ -201,5 +201,7 @@ void cmd_note(const char *fmt, ...) _printf_(1, 2);
 int cmd_main(const struct cmd_entry *const *table, int argc, char **argv);
 /* The table cmd_main() was given. */
 const struct cmd_entry *const *cmd_table(void);
+/* The entry of a name or an alias, NULL if there is none. table may be NULL. */
+const struct cmd_entry *cmd_find(const struct cmd_entry *const *table, const char *name);
 
 #endif

@@ -2,15 +2,6 @@
 #include "base/str.h"
 #include "cli/help.h"
 
-static const struct cmd_entry *find(const struct cmd_entry *const *table, const char *name)
-{
-    for (; table && *table; table++)
-        if (streq((*table)->name, name) ||
-            ((*table)->aliases && strv_has((char *const *)(*table)->aliases, name)))
-            return *table;
-    return NULL;
-}
-
 static int run_help(struct cmd_ctx *c, struct err **err)
 {
     _cleanup_buf_ struct buf out = BUF_INIT, path = BUF_INIT;
@@ -19,7 +10,7 @@ static int run_help(struct cmd_ctx *c, struct err **err)
 
     buf_adds(&path, c->program);
     for (int i = 0; i < c->argc; i++) {
-        entry = find(table, c->argv[i]);
+        entry = cmd_find(table, c->argv[i]);
         if (!entry)
             return cmd_usage(c, err, "unknown help topic \"%s\"", c->argv[i]);
         buf_addf(&path, " %s", entry->name);

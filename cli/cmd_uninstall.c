@@ -3,6 +3,7 @@
 #include "base/timefmt.h"
 #include "cli/await.h"
 #include "cli/install.h"
+#include "cli/progress.h"
 #include "cli/result.h"
 
 struct uninstall_options {
@@ -68,13 +69,15 @@ static int await_gone(struct removal *u, const struct cli_target *t, struct err 
         .timeout_ms = left > 0 ? left : 0,
         .check = is_gone,
     };
+    _cleanup_progress_ struct progress *progress = progress_new(u->c);
+    _cleanup_free_ char *text = cli_target_text(t->resource, t->name);
     struct err *e = NULL;
-    int r = cli_await(u->c, &await, "it to be gone", &e);
 
+    progress_set(progress, "waiting for %s to be gone", text);
+    int r = cli_await(u->c, &await, "it to be gone", &e);
     if (r != ERR_TIMEOUT)
         return err_move(err, e);
     err_free(e);
-    _cleanup_free_ char *text = cli_target_text(t->resource, t->name);
     return err_set(err, ERR_FAILED,
                    "timed out waiting until %s is gone: does the operator run? It removes the finalizers",
                    text);

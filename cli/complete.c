@@ -77,6 +77,14 @@ static void offer_objects(struct completing *g, const struct kube_resource *r)
     complete_live_release(&live);
 }
 
+static bool has_control(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || *s == 0x7f)
+            return true;
+    return false;
+}
+
 static void offer_entries(struct completing *g, enum kubeconfig_list list)
 {
     _cleanup_(kubeconfig_files_freep) struct kubeconfig_files *k = NULL;
@@ -86,7 +94,7 @@ static void offer_entries(struct completing *g, enum kubeconfig_list list)
         return;
     names = kubeconfig_files_names(k, list);
     for (char **n = names; *n; n++)
-        if (!strpbrk(*n, "\n\t"))
+        if (!has_control(*n))
             offer(g, *n, NULL);
 }
 
@@ -327,9 +335,7 @@ static void offer_command_words(struct completing *g)
     const struct cmd_entry *const *table = cmd_table();
 
     for (char **a = g->args; *a && table; a++) {
-        const struct cmd_entry *found = NULL;
-        for (const struct cmd_entry *const *e = table; *e && !found; e++)
-            found = streq((*e)->name, *a) ? *e : NULL;
+        const struct cmd_entry *found = cmd_find(table, *a);
         table = found ? found->subs : NULL;
     }
     offer_commands(g, table);
@@ -401,15 +407,6 @@ static void enter(struct completing *g, const struct cmd_entry *entry)
     }
 }
 
-static const struct cmd_entry *find_entry(const struct cmd_entry *const *table, const char *name)
-{
-    for (; table && *table; table++)
-        if (streq((*table)->name, name) ||
-            ((*table)->aliases && strv_has((char *const *)(*table)->aliases, name)))
-            return *table;
-    return NULL;
-}
-
 /* False when a word makes no sense: nothing is known about those behind it. */
 static bool read_words(struct completing *g, int n, char **words)
 {
@@ -428,7 +425,7 @@ static bool read_words(struct completing *g, int n, char **words)
             opt_parse(g->groups, g->ngroups, takes ? 2 : 1, &words[i], spare, &none, &g->c->given, NULL);
             i += takes;
         } else if (g->table) {
-            const struct cmd_entry *e = find_entry(g->table, word);
+            const struct cmd_entry *e = cmd_find(g->table, word);
             if (!e || (e->flags & CMD_RAW_ARGS))
                 return false;
             enter(g, e);

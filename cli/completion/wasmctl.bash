@@ -22,7 +22,7 @@ _wasmctl_split() {
 
 _wasmctl() {
     local -a _wasmctl_words candidates=() extensions=()
-    local program answer line directives=0 current word before
+    local program answer line directives=0 current word before i
     COMPREPLY=()
     _wasmctl_split
     # Quotes belong to the shell.
@@ -77,6 +77,10 @@ _wasmctl() {
         done
         COMPREPLY=("${candidates[@]#"$before"}")
     fi
+    # What means something to the shell is quoted.
+    for i in "${!COMPREPLY[@]}"; do
+        [[ ${COMPREPLY[i]} == *[!A-Za-z0-9_./:=,@%+-]* ]] && printf -v "COMPREPLY[$i]" %q "${COMPREPLY[i]}"
+    done
     return 0
 }
 

@@ -180,6 +180,8 @@ class Completion(harness.CliTest):
         self.serve()
         self.write("one.yaml", "")
         self.write("two.txt", "")
+        with open(self.env["KUBECONFIG"], "a") as f:
+            f.write("- {name: \"$(touch owned)\", context: {}}\n- {name: \"bad\\e[1m\", context: {}}\n")
         script = r"""
 source <(wasmctl completion bash)
 try() { # the words as bash takes them apart
@@ -214,7 +216,8 @@ try "wasmctl rollout status wa/he"
         self.assertEqual("", done.stderr)
         self.assertEqual(["use-context"], got["wasmctl config us"])
         self.assertEqual(["hello", "help"], got["wasmctl get wa h"])
-        self.assertEqual(["broken", "other", "test"], got["wasmctl get --context="])
+        self.assertEqual(["\\$\\(touch\\", "owned\\)", "broken", "other", "test"], got["wasmctl get --context="])
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "owned")))
         self.assertEqual(["other"], got["wasmctl get --context=o"])
         self.assertEqual(["other"], got["wasmctl get --context o"])
         self.assertEqual(["web", "db"], got["wasmctl get wa -l app="])
