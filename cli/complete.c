@@ -184,10 +184,11 @@ static void offer_alternatives(struct completing *g, const char *text)
     }
 }
 
-/* "wide, json or jsonpath=": the words of such a text. */
+/* "wide, json or jsonpath=", or "The object: json or yaml": the words of the list. */
 static void offer_formats(struct completing *g, const char *help)
 {
-    _cleanup_strv_ char **words = strv_split(help, ' ', false);
+    const char *colon = strchr(help, ':');
+    _cleanup_strv_ char **words = strv_split(colon ? colon + 1 : help, ' ', false);
 
     for (char **w = words; *w; w++) {
         (*w)[strcspn(*w, ",;:")] = '\0';

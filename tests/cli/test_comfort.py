@@ -45,6 +45,7 @@ class Completion(harness.CliTest):
         self.assertEqual((["client"], 4), self.words("delete", "--dry-run=c"))
         self.assertIn("yaml", self.words("get", "wa", "-o", "")[0])
         self.assertEqual((["yaml"], 4), self.words("get", "wa", "-o=y"))
+        self.assertEqual("json", self.words("apply", "-o", "")[0][0])
         self.assertEqual((["jsonpath=", "jsonpath-as-json=", "jsonpath-file="], 6), self.words("get", "wa", "-o", "jsonp"))
         self.assertEqual((["other"], 4), self.words("get", "wa", "--context", "o"))
         self.assertEqual((["other"], 4), self.words("get", "wa", "--context=o"))

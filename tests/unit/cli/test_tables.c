@@ -20,7 +20,7 @@ static const struct cmd_opt opts[] = {
     {"all", 'a', OPT_FLAG, O(all), NULL, NULL, "Everything"},
     {"mode", 'm', OPT_ENUM, O(mode), NULL, "slow", "How", .choices = modes},
     {"where", 'w', OPT_STRING, O(where), "FILE", NULL, "A place. Another sentence"},
-    {"output", 'o', OPT_STRING, O(output), "FORMAT", NULL, "json, yaml or path="},
+    {"output", 'o', OPT_STRING, O(output), "FORMAT", NULL, "The form of it: json, yaml or path="},
     {"tags", 't', OPT_CSV, O(tags), "red|green|blue", NULL, "Colours"},
     {"secret", 0, OPT_FLAG, O(all), NULL, NULL, "Not shown", .hidden = true},
     OPT_TABLE_END,
