@@ -169,6 +169,8 @@ def three_clusters(args, wasmctl):
             for what, *values in figures[1:]:
                 ratios = [b / a for a, b in zip(figures[0][1:], values)]
                 print(f"{'  against ' + what:<34}{ratios[0]:>9.1f}x{ratios[1]:>9.1f}x{ratios[2]:>15.1f}x")
+            peaks = {form: Run([[*ours, "-o", form]], env).peak for form in ("wide", "csv", "name", "ndjson", "yaml", "json")}
+            print("peak memory of wasmctl with -o " + ", ".join(f"{form}: {peak / 1024:.1f} MiB" for form, peak in peaks.items()))
         finally:
             for server in servers.values():
                 server.stop()
