@@ -5,16 +5,18 @@
 #include "base/str.h"
 #include "cli/describe.h"
 #include "cli/fleet.h"
+#include "cli/result.h"
 #include "cli/trouble.h"
 #include "kube/discovery.h"
 #include "kube/watch.h"
-#include "print/object.h"
 
 struct events_options {
-    const char *output, *about;
+    const char *about;
     char **types;
     bool all_namespaces, watch, no_headers;
-    enum print_format format;
+    struct cli_output output;
+    struct print_output *print;
+    enum print_format format; /* of print */
 };
 
 #define O(member) offsetof(struct events_options, member)
@@ -23,7 +25,7 @@ static const struct cmd_opt events_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "The Events of all namespaces"},
     {"for", 0, OPT_STRING, O(about), "KIND/NAME", NULL, "Only Events about this object"},
     {"no-headers", 0, OPT_FLAG, O(no_headers), NULL, NULL, "No line with the names of the columns"},
-    {"output", 'o', OPT_STRING, O(output), "yaml|json|name", NULL, "Form of the output"},
+    CLI_OPTS_OUTPUT(O(output)),
     {"types", 0, OPT_CSV, O(types), "TYPE,...", NULL, "Only these types: Normal, Warning"},
     {"watch", 'w', OPT_FLAG, O(watch), NULL, NULL, "Go on with every new Event; ends with Ctrl-C only"},
     OPT_TABLE_END,
@@ -100,6 +102,30 @@ static int by_time(const void *a, const void *b)
     return strcmp(last_seen(*(cJSON *const *)a), last_seen(*(cJSON *const *)b));
 }
 
+static void fail(struct events *v, struct err *e)
+{
+    if (v->err)
+        err_free(e);
+    else
+        v->err = e;
+    v->over = true;
+}
+
+/* Takes the Event. */
+static void add_object(struct events *v, cJSON *event, struct buf *out)
+{
+    enum print_format format = v->o->format;
+    struct err *e = NULL;
+
+    fleet_mark(v->c, event);
+    if (print_output_add(v->o->print, event, "event", out, &e) < 0)
+        fail(v, e);
+    if (fleet_is(v->c) && (format == PRINT_YAML || format == PRINT_JSON || format == PRINT_NDJSON)) {
+        fleet_block(v->c, out, format == PRINT_YAML ? "---\n" : NULL);
+        buf_truncate(out, 0);
+    }
+}
+
 /* Prints and drops what waits, oldest first. RFC 3339 in UTC sorts as text. */
 static void print_waiting(struct events *v)
 {
@@ -115,19 +141,11 @@ static void print_waiting(struct events *v)
         cli_complete_item(e, v->resource);
         if (v->o->format == PRINT_TABLE) {
             add_row(v, e);
-        } else if (v->o->format == PRINT_NAME) {
-            buf_addf(&out, "event/%s\n", json_str_or(e, "metadata.name", ""));
+            cJSON_Delete(e);
         } else {
-            print_drop_managed_fields(e);
-            fleet_mark(v->c, e);
-            print_object_stream(&out, v->o->format, e, !v->printed || fleet_is(v->c));
-            if (fleet_is(v->c)) {
-                fleet_block(v->c, &out, v->o->format == PRINT_YAML ? "---\n" : NULL);
-                buf_truncate(&out, 0);
-            }
+            add_object(v, e, &out);
         }
         v->printed = true;
-        cJSON_Delete(e);
     }
     print_table_flush(v->table, &out, 0);
     cmd_out_buf(&out);
@@ -162,20 +180,21 @@ static int list_events(struct events *v, struct err **err)
     r = kube_list_wait(client, path, buf_str(&query), NULL, 0, take_page, v, NULL, err);
     if (r < 0)
         return r;
-    if (v->o->format == PRINT_JSON || v->o->format == PRINT_YAML) {
-        _cleanup_buf_ struct buf out = BUF_INIT;
-        json_each (e, v->waiting)
+    if (fleet_is(v->c) && (v->o->format == PRINT_JSON || v->o->format == PRINT_YAML)) {
+        json_each (e, v->waiting) {
             cli_complete_item(e, v->resource);
-        if (fleet_is(v->c)) {
-            json_each (e, v->waiting)
-                print_drop_managed_fields(e);
-            fleet_collect(v->c, v->o->format, TAKE_PTR(v->waiting));
-            return 0;
+            print_drop_managed_fields(e);
         }
-        _cleanup_json_ cJSON *list = print_list_object(TAKE_PTR(v->waiting));
-        print_drop_managed_fields(list);
-        print_object(&out, v->o->format, list);
+        fleet_collect(v->c, v->o->format, TAKE_PTR(v->waiting));
+    } else if (v->o->format != PRINT_TABLE && (v->waiting->child || v->o->format != PRINT_NAME)) {
+        _cleanup_buf_ struct buf out = BUF_INIT;
+        struct err *e = NULL;
+        print_output_shape(v->o->print, PRINT_LIST);
+        print_waiting(v);
+        if (!v->err && print_output_finish(v->o->print, &out, &e) < 0)
+            fail(v, e);
         cmd_out_buf(&out);
+        return err_move(err, TAKE_PTR(v->err));
     } else if (v->waiting->child) {
         print_waiting(v);
     } else if (v->namespace) {
@@ -240,9 +259,7 @@ static void on_state(void *arg, const struct err *e)
     } else if (e && fleet_keeps_trying(v->c, e)) {
         v->unreached = true;
     } else if (e) {
-        if (!v->err)
-            v->err = err_copy(e);
-        v->over = true;
+        fail(v, err_copy(e));
     }
     cmd_enter(before);
 }
@@ -305,15 +322,10 @@ static int run_events(struct cmd_ctx *c, struct err **err)
 {
     struct events_options *o = c->options;
     struct events v = {.c = c, .o = o, .resource = kube_builtin_find("events")};
-    int r = print_format_parse(o->output, &o->format, err);
 
-    if (r < 0)
-        return r;
-    if (o->format == PRINT_WIDE)
-        o->format = PRINT_TABLE;
     if (!v.resource)
         return err_set(err, ERR_UNSUPPORTED, "Events are not among the built-in kinds");
-    r = cmd_config(c, NULL, err);
+    int r = cmd_config(c, NULL, err);
     if (r < 0)
         return r;
     v.namespace = o->all_namespaces ? NULL : cmd_namespace(c);
@@ -322,10 +334,21 @@ static int run_events(struct cmd_ctx *c, struct err **err)
         if (r < 0)
             return r;
     }
+    /* A table has no more columns to show. */
+    if (o->output.format && streq(o->output.format, "wide"))
+        o->output.format = NULL;
+    r = cli_output_new(c, &o->output, &o->print, err);
+    if (r < 0) {
+        free(v.field_selector);
+        return r;
+    }
+    o->format = print_output_format(o->print);
     v.table = fleet_table_new(c);
     v.waiting = cJSON_CreateArray();
     r = o->watch ? watch_events(&v, err) : list_events(&v, err);
     print_table_free(v.table);
+    print_output_free(o->print);
+    o->print = NULL;
     cJSON_Delete(v.waiting);
     free(v.field_selector);
     return r;

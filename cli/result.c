@@ -18,8 +18,8 @@ void cli_write_query(struct buf *query, enum cli_dry_run dry_run, int validate)
         cli_query_add(query, "dryRun", "All");
 }
 
-int cli_results_format(struct cli_results *results, struct cmd_ctx *c, const struct cli_output *output,
-                       bool as_list, struct err **err)
+int cli_output_new(struct cmd_ctx *c, const struct cli_output *output, struct print_output **ret,
+                   struct err **err)
 {
     const struct print_output_options options = {
         .format = output->format,
@@ -30,7 +30,14 @@ int cli_results_format(struct cli_results *results, struct cmd_ctx *c, const str
         .terminal = cmd_terminal(),
         .colour = cmd_colour(c),
     };
-    int r = print_output_new(&options, &results->print, err);
+
+    return print_output_new(&options, ret, err);
+}
+
+int cli_results_format(struct cli_results *results, struct cmd_ctx *c, const struct cli_output *output,
+                       bool as_list, struct err **err)
+{
+    int r = cli_output_new(c, output, &results->print, err);
 
     if (r == 0) {
         results->c = c;

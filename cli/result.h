@@ -59,6 +59,9 @@ struct cli_output {
             "The template (or its file) of -o; a Go template without -o"                                     \
     }
 
+/* A printer for them. */
+int cli_output_new(struct cmd_ctx *c, const struct cli_output *output, struct print_output **ret,
+                   struct err **err);
 /* Prints the outcome of a write: the result line ("wasmactor.wasmctl.dev/hello created"), the name, or the
  * object. */
 struct cli_results {

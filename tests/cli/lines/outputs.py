@@ -55,6 +55,15 @@ spec:
     "pair2.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p3}\n---\n"
                   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p4}\n",
     "one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: o1}\ndata: {a: b}\n",
+    "event.yaml": """apiVersion: v1
+kind: Event
+metadata: {name: e1}
+involvedObject: {kind: Namespace, name: default, apiVersion: v1}
+reason: Tested
+message: all is well
+type: Normal
+lastTimestamp: "2024-01-02T03:04:05Z"
+""",
     "names.jsonpath": "{range .items[*]}{.metadata.name}{'\\n'}{end}",
     "names.template": "{{range .items}}{{.metadata.name}}\n{{end}}",
     "columns.txt": "NAME          SIZE\nmetadata.name .data.size\n",
@@ -74,6 +83,10 @@ GO_TEMPLATE_FAILS = "code"
 SORT_FAILS = "differs"
 # kubectl's List of apply has an order of its own and an empty metadata; ours is the one of get.
 APPLY_LIST = "code"
+# Where there are no Events, kubectl prints no list whatever the format; templates and JSON have an empty one from us.
+NO_EVENTS = "differs"
+# kubectl's own list of Events: an EventList with members in the order of its types; its -o name names nothing.
+EVENT_LIST = "differs"
 # An element that is not there yet may come: we wait for it, kubectl gives up at once.
 NOT_YET = "out"
 
@@ -259,4 +272,18 @@ LINES = [
     ("wait -n {ns} deploy/many --for=jsonpath={.spec.template.spec.containers[0].ports[1].containerPort}=443 --timeout=0",),
     ("wait -n {ns} deploy/many --for=jsonpath={.spec.template.spec.containers[5].name}=x --timeout=0", NOT_YET),
     ("wait -n {ns} deploy/many --for=jsonpath={.spec.replicas}=0 --timeout=0 -o jsonpath={.metadata.name}",),
+    # the configuration, Events
+    ("config view -o jsonpath={.contexts[*].name}",),
+    ("config view --minify -o jsonpath={.clusters[0].name}/{.users[0].name}/{.contexts[0].context.namespace}",),
+    ("config view -o 'jsonpath={.contexts[?(@.name==\"t\")].context.cluster}'",),
+    ("config view -o 'go-template={{range .contexts}}{{.name}}:{{.context.user}} {{end}}'",),
+    ("config view -o jsonpath={.current-context}",),
+    ("config view -o jsonpath={.a",),
+    ("events -n {ns} -o jsonpath={.kind}", NO_EVENTS),
+    ("apply --server-side --force-conflicts -n default -f event.yaml",),
+    ("events -n default -o jsonpath={.items[*].reason}",),
+    ("events -n default -o 'go-template={{range .items}}{{.message}}{{end}}'",),
+    ("events -n default -o json", EVENT_LIST),
+    ("events -n default -o name", EVENT_LIST),
+    ("events -n {ns} -o nope",),
 ]
