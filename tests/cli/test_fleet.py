@@ -196,6 +196,29 @@ class Formats(FleetTest):
         self.assertEqual([{"a": "aws", "wasmctl.dev/context": "aws"}, {"a": "gcp", "wasmctl.dev/context": "gcp"}],
                          [i["metadata"]["annotations"] for i in answer["items"]])
 
+    def test_one_that_would_fill_the_memory_pauses_and_goes_on(self):
+        # A list keeps the order of the contexts: gcp's pages, 1 MB each, wait for aws, and 4 MB are the most that may wait.
+        pages, asked = 12, threading.Semaphore(0)
+
+        def page(request):
+            n = int(request.query.get("continue", 0))
+            asked.release()
+            answer = listing(*[actor(f"{n}-{i}", annotations={"text": "x" * 10000}) for i in range(100)])
+            if n + 1 < pages:
+                answer["metadata"]["continue"] = str(n + 1)
+            return Answer(answer)
+
+        def first(request):
+            for _ in range(5):
+                self.assertTrue(asked.acquire(timeout=RUN_TIMEOUT))
+            return Answer(listing(actor("hello")))
+        self.apis["gcp"].on("GET", ACTORS, page)
+        self.apis["aws"].on("GET", ACTORS, first)
+        got = self.run_cli("get", "wa", "--all-contexts", "-o", "json")
+        self.assertEqual((0, ""), (got.code, got.err))
+        self.assertEqual([("aws", "hello")] + [("gcp", f"{n}-{i}") for n in range(pages) for i in range(100)],
+                         self.contexts(json.loads(got.out)["items"]))
+
     def test_names(self):
         self.expect("get wa --all-contexts -o name",
                     "aws   wasmactor.wasmctl.dev/hello-aws\ngcp   wasmactor.wasmctl.dev/hello-gcp\n")
