@@ -88,7 +88,7 @@ struct up_options {
     struct dev_common common;
     int64_t hosts, api_port, nats_port, timeout_ns;
     char **host_labels;
-    bool no_operator, no_lattice, audit, merge, use;
+    bool no_operator, no_lattice, no_node, audit, merge, use;
 };
 
 #define O(member) offsetof(struct up_options, member)
@@ -102,6 +102,8 @@ static const struct cmd_opt up_opts[] = {
      "Label of all new hosts, or of host-I alone; repeatable"},
     {"no-operator", 0, OPT_FLAG, O(no_operator), NULL, NULL, "Do not run wasm-operator"},
     {"no-lattice", 0, OPT_FLAG, O(no_lattice), NULL, NULL, "Do not apply the Lattice object \"default\""},
+    {"no-node", 0, OPT_FLAG, O(no_node), NULL, NULL,
+     "Do not run the stand-in node, which shows hosts, NATS and the operator as Pods with logs"},
     {"audit", 0, OPT_FLAG, O(audit), NULL, NULL, "Let the API server write an audit log"},
     {"api-port", 0, OPT_INT, O(api_port), "PORT", NULL,
      "Port of the API server (a free one, then the same again)", .min = 1, .max = 65535},
@@ -138,6 +140,7 @@ static int start_env(struct cmd_ctx *c, struct dev_env *e, struct err **err)
         .host_labels = o->host_labels,
         .operator= choice(c, "no-operator", !o->no_operator),
         .lattice = choice(c, "no-lattice", !o->no_lattice),
+        .node = choice(c, "no-node", !o->no_node),
         .audit = choice(c, "audit", o->audit),
         .api_port = (int)o->api_port,
         .nats_port = (int)o->nats_port,
@@ -193,7 +196,7 @@ static const struct cmd_entry cmd_dev_up = {
     .name = "up",
     .brief = "Start the local environment",
     .help = "Start the local environment in the background: etcd, kube-apiserver, nats-server, wasmCloud "
-            "hosts and wasm-operator, as "
+            "hosts, wasm-operator and a stand-in node, as "
             "processes of your own on 127.0.0.1.\n\n"
             "May be repeated at any time: it starts what is missing, adds hosts, and restarts what is to run "
             "with other settings. "
@@ -709,6 +712,60 @@ static const struct cmd_entry cmd_dev_host = {
     .subs = host_subs,
 };
 
+/* What children are started with; not for people. */
+
+struct node_options {
+    struct dev_common common;
+    int64_t port, control_port;
+};
+
+static const struct cmd_opt node_opts[] = {
+    NAME_OPT,
+    {"port", 0, OPT_INT, offsetof(struct node_options, port), "PORT", NULL, "Port of the kubelet's endpoints",
+     .min = 1, .max = 65535},
+    {"control-port", 0, OPT_INT, offsetof(struct node_options, control_port), "PORT", NULL,
+     "Port of the control of faults", .min = 1, .max = 65535},
+    OPT_TABLE_END,
+};
+
+static int run_node(struct cmd_ctx *c, struct err **err)
+{
+    const struct node_options *o = c->options;
+    _cleanup_dev_ struct dev_env *e = NULL;
+    int r = open_env(c, false, &e, err);
+
+    if (r < 0)
+        return r;
+    return own_failure(dev_node_serve(e, (int)o->port, (int)o->control_port, err), err);
+}
+
+static const struct cmd_entry cmd_dev_node = {
+    .name = "node",
+    .group = CMD_GROUP_HIDDEN,
+    .brief = "Be the stand-in node of a local environment",
+    .opts = node_opts,
+    .options_size = sizeof(struct node_options),
+    .run = run_node,
+};
+
+static int run_keep(struct cmd_ctx *c, struct err **err)
+{
+    int64_t instance;
+
+    if (c->argc < 3 || !str_to_i64(c->argv[1], 0, INT32_MAX, &instance))
+        return cmd_usage(c, err, "FOLDER INSTANCE PROGRAM [ARGUMENT...] are wanted");
+    return own_failure(dev_keep_serve(cmd_loop(c), c->argv[0], instance, c->argv + 2, err), err);
+}
+
+static const struct cmd_entry cmd_dev_keep = {
+    .name = "keep",
+    .group = CMD_GROUP_HIDDEN,
+    .brief = "Start a process of a local environment and keep what it says",
+    .max_args = -1,
+    .flags = CMD_RAW_ARGS,
+    .run = run_keep,
+};
+
 /* list */
 
 static int run_list(struct cmd_ctx *c _unused_, struct err **err)
@@ -731,7 +788,8 @@ static const struct cmd_entry cmd_dev_list = {
 
 static const struct cmd_entry *const dev_subs[] = {
     &cmd_dev_up,   &cmd_dev_down,  &cmd_dev_status, &cmd_dev_logs, &cmd_dev_kubeconfig,
-    &cmd_dev_host, &cmd_dev_child, &cmd_dev_list,   NULL,
+    &cmd_dev_host, &cmd_dev_child, &cmd_dev_list,   &cmd_dev_node, &cmd_dev_keep,
+    NULL,
 };
 
 extern const struct cmd_entry cmd_dev;

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "dev/node/crilog.h"
 #include "dev/parts.h"
 #include "dev/pki.h"
 
@@ -25,6 +28,7 @@ static const struct dev_kind_spec specs[DEV_KINDS] = {
                   .ports = {"client", "monitor"},
                   .ready_port = 1,
                   .ready_path = "/healthz?js-enabled-only=true",
+                  .kept = true,
                   .stop_stage = 2,
                   .stop_ms = 5000},
     [DEV_APISERVER] = {.name = "apiserver",
@@ -41,6 +45,7 @@ static const struct dev_kind_spec specs[DEV_KINDS] = {
                   .ports = {"admin"},
                   .needs = 1u << DEV_NATS,
                   .ready_path = "/readyz",
+                  .kept = true,
                   .stop_stage = 1,
                   .stop_ms = 10000},
     [DEV_OPERATOR] = {.name = "operator",
@@ -49,8 +54,18 @@ static const struct dev_kind_spec specs[DEV_KINDS] = {
                       .needs = 1u << DEV_APISERVER | 1u << DEV_NATS,
                       .needs_objects = true,
                       .ready_path = "/readyz",
+                      .kept = true,
                       .stop_stage = 0,
                       .stop_ms = 5000},
+    /* Stopped after the processes it tells of, before the API server it tells. */
+    [DEV_NODE] = {.name = "node",
+                  .program = "wasmctl",
+                  .ports = {"https", "control"},
+                  .needs = 1u << DEV_APISERVER,
+                  .ready_port = 1,
+                  .ready_path = "/readyz",
+                  .stop_stage = 2,
+                  .stop_ms = 3000},
 };
 
 const struct dev_kind_spec *dev_kind_spec(enum dev_kind kind)
@@ -72,8 +87,20 @@ int dev_child_program(enum dev_kind kind, char **ret, struct err **err)
 
     if (s->part)
         return dev_part_program(s->part, s->program, ret, err);
+    if (kind == DEV_NODE)
+        return dev_own_program(ret, err);
     int r = dev_program_beside(s->program, ret, err);
     return r < 0 ? err_wrap(err, "the operator cannot be started (--no-operator leaves it out)") : 0;
+}
+
+int dev_own_program(char **ret, struct err **err)
+{
+    char *path = realpath("/proc/self/exe", NULL);
+
+    if (!path)
+        return err_set_os(err, errno, "find the path of this program");
+    *ret = path;
+    return 0;
 }
 
 static int port_of(const struct dev_env *e, enum dev_kind kind, int i)
@@ -263,6 +290,10 @@ static void apiserver_command(const struct dev_env *e, const struct dev_child *c
     arg(cmd, "--authorization-mode=RBAC");
     arg(cmd, "--disable-admission-plugins=%s", IDLE_ADMISSION);
     arg(cmd, "--enable-priority-and-fairness=false");
+    arg(cmd, "--kubelet-client-certificate=%s/kubelet-client.crt", pki);
+    arg(cmd, "--kubelet-client-key=%s/kubelet-client.key", pki);
+    arg(cmd, "--kubelet-certificate-authority=%s/ca.crt", pki);
+    arg(cmd, "--kubelet-preferred-address-types=InternalIP");
     /* No controller manager would ever take the finalizers away that it sets. */
     arg(cmd, "--enable-garbage-collector=false");
     arg(cmd, "--profiling=false");
@@ -316,6 +347,61 @@ static void operator_command(const struct dev_env *e, const struct dev_child *c,
     ca_env(e, cmd);
 }
 
+static void node_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd)
+{
+    arg(cmd, "dev");
+    arg(cmd, "node");
+    arg(cmd, "--name=%s", e->name);
+    arg(cmd, "--port=%d", c->ports[0]);
+    arg(cmd, "--control-port=%d", c->ports[1]);
+    ca_env(e, cmd);
+}
+
+/* The keeper, to be followed by what it starts. The instance is not settled yet: see dev_keep_next(). */
+static int keeper_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd,
+                          struct err **err)
+{
+    _cleanup_free_ char *program = NULL, *folder = dev_keep_folder(e, c->name);
+    int r = dev_own_program(&program, err);
+
+    if (r < 0)
+        return r;
+    for (const char *const *word = (const char *const[]){program, "dev", "keep", folder, NULL}; *word; word++)
+        strv_push(&cmd->keeper, *word);
+    return 0;
+}
+
+static int set_link(const struct dev_env *e, const char *child, int64_t instance, struct err **err)
+{
+    _cleanup_free_ char *path = dev_log_path(e, child), *fresh = xasprintf("%s.new", path);
+    _cleanup_free_ char *target = xasprintf("%s/%lld.log", child, (long long)instance);
+    _cleanup_free_ char *aside = xasprintf("%s.1", path);
+    struct stat st;
+
+    /* Written before there were keepers. */
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+        rename(path, aside);
+    unlink(fresh);
+    if (symlink(target, fresh) < 0 || rename(fresh, path) < 0)
+        return err_set_os(err, errno, "link %s to %s", path, target);
+    return 0;
+}
+
+int dev_keep_next(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd,
+                  struct err **err)
+{
+    _cleanup_free_ char *folder = dev_keep_folder(e, c->name);
+    int r = file_mkdirs(folder, 0700, err);
+
+    if (r < 0)
+        return r;
+    int64_t instance = dev_cri_newest(folder) + 1;
+    _cleanup_free_ char *number = xasprintf("%lld", (long long)instance);
+    dev_cri_prune(folder, instance - 1);
+    strv_push(&cmd->keeper, number);
+    return set_link(e, c->name, instance, err);
+}
+
 int dev_child_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *ret,
                       struct err **err)
 {
@@ -345,10 +431,15 @@ int dev_child_command(const struct dev_env *e, const struct dev_child *c, struct
     case DEV_OPERATOR:
         operator_command(e, c, &cmd);
         break;
+    case DEV_NODE:
+        node_command(e, c, &cmd);
+        break;
     case DEV_KINDS:
         r = err_set(err, ERR_INVALID, "%s has no kind", c->name);
         break;
     }
+    if (r == 0 && dev_kind_spec(c->kind)->kept)
+        r = keeper_command(e, c, &cmd, err);
     if (r < 0)
         return r;
     *ret = cmd;

@@ -15,6 +15,7 @@ struct dev_kind_spec {
     bool needs_objects; /* the manifests must be applied before */
     int ready_port;     /* which port answers ready_path with 200 once it is ready */
     const char *ready_path;
+    bool kept;       /* its output is kept by a keeper (node/keep.h) and served as the log of a Pod */
     int stop_stage;  /* 0 is stopped first */
     int64_t stop_ms; /* time it has to end by itself */
 };
@@ -25,8 +26,14 @@ int dev_kind_by_name(const char *name);
 
 /* Path of the program of the kind; caller frees. ERR_NOT_FOUND says how to get it. */
 int dev_child_program(enum dev_kind kind, char **ret, struct err **err);
+/* Path of the running program; caller frees. */
+int dev_own_program(char **ret, struct err **err);
 /* Folders, and for a host its identity, made when they are missing. */
 int dev_child_prepare(struct dev_env *e, struct dev_child *c, struct err **err);
+/* Makes room for one more run of a kept child: a new instance of its log, the link of the log path set to it,
+ * and all but the one before removed. Completes the keeper of the command. */
+int dev_keep_next(const struct dev_env *e, const struct dev_child *c, struct dev_command *cmd,
+                  struct err **err);
 /* What it is started with. Wants its ports, and those of what it needs, to be known. */
 int dev_child_command(const struct dev_env *e, const struct dev_child *c, struct dev_command *ret,
                       struct err **err);

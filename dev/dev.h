@@ -1,10 +1,10 @@
 /*
- * The local environment: etcd, kube-apiserver, nats-server, wasmCloud hosts and the operator as processes in
- * the background, each with a pid file and a log under <state>/<name> ($XDG_STATE_HOME/wasmctl/<name>).
- * Several environments live side by side by name. There is no daemon: every call looks at pid files and
- * processes.
+ * The local environment: etcd, kube-apiserver, nats-server, wasmCloud hosts, the operator and a stand-in node
+ * (node/node.h) that shows hosts, NATS and operator as Pods with logs, as processes in the background, each
+ * with a pid file and a log under <state>/<name> ($XDG_STATE_HOME/wasmctl/<name>). Several environments live
+ * side by side by name. There is no daemon: every call looks at pid files and processes.
  *
- * Children are called "etcd", "nats", "apiserver", "host-0", "host-1", ..., "operator".
+ * Children are called "etcd", "nats", "apiserver", "host-0", "host-1", ..., "operator", "node".
  *
  * What changes something takes the lock of the environment (dev_lock()) first. Nothing here prints: progress
  * goes to struct dev_talk. All calls run on the loop's thread and run the loop until they are done; not from
@@ -73,6 +73,7 @@ struct dev_up_options {
     char *const *host_labels; /* "k=v" for all new hosts, "2:k=v" for host-2; may be NULL */
     enum dev_choice operator; /* default yes */
     enum dev_choice lattice;  /* the Lattice object; default yes */
+    enum dev_choice node;     /* the stand-in node; default yes */
     enum dev_choice audit;    /* audit log of the API server; default no */
     int api_port, nats_port;  /* pinned; 0 = kept, or any */
     int64_t timeout_ms;       /* 0 = DEV_START_TIMEOUT_MS */
@@ -105,7 +106,7 @@ int dev_host_add(struct dev_env *e, int64_t count, char *const *labels, int64_t 
                  struct err **err);
 
 /* {"name", "folder", "kubeconfig", "context", "apiServer", "nats", "natsMonitor", "etcd", "lattice",
- * "operator", "audit", "children": [{"name", "kind", "state", "pid", "ports": {}, "uptimeSeconds",
+ * "operator", "node", "audit", "children": [{"name", "kind", "state", "pid", "ports": {}, "uptimeSeconds",
  * "rssBytes", "log", "logTail": [], "url", "hostID", "labels": {}}]} state: "running", "frozen", "crashed"
  * (it ended by itself), "stopped", "stale" (the machine was restarted since). Never fails; caller frees. */
 cJSON *dev_status(const struct dev_env *e);
@@ -123,6 +124,12 @@ struct dev_logs_options {
     void *arg;
 };
 int dev_logs(struct dev_env *e, const struct dev_logs_options *o, struct err **err);
+
+/* What the child "node" runs: until SIGTERM. */
+int dev_node_serve(struct dev_env *e, int port, int control_port, struct err **err);
+/* What starts a child whose output is kept, and keeps it: until the child has ended. folder: of its log
+ * files; argv: of the child. */
+int dev_keep_serve(struct loop *l, const char *folder, int64_t instance, char **argv, struct err **err);
 
 /* Writes the context into the user's kubeconfig ($KUBECONFIG, ~/.kube/config), making it current when `use`.
  * *ret_path: which file; caller frees. Wants the lock. */

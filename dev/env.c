@@ -206,6 +206,11 @@ char *dev_log_path(const struct dev_env *e, const char *child)
     return dev_path(e, "logs/%s.log", child);
 }
 
+char *dev_keep_folder(const struct dev_env *e, const char *child)
+{
+    return dev_path(e, "logs/%s", child);
+}
+
 int dev_pid_files(const struct dev_env *e, char ***ret, struct err **err)
 {
     _cleanup_free_ char *folder = dev_path(e, "run");
@@ -244,7 +249,7 @@ void dev_state_reset(struct dev_env *e)
     e->children.len = 0;
     xstr_replace(&e->merged_into, NULL);
     e->exists = e->api_pinned = e->nats_pinned = e->with_audit = false;
-    e->with_operator = e->with_lattice = true;
+    e->with_operator = e->with_lattice = e->with_node = true;
 }
 
 struct dev_child *dev_child_add(struct dev_env *e, enum dev_kind kind, int64_t index)

@@ -8,7 +8,7 @@
 #include "dev/port.h"
 #include "dev/proc.h"
 
-enum dev_kind { DEV_ETCD, DEV_NATS, DEV_APISERVER, DEV_HOST, DEV_OPERATOR, DEV_KINDS };
+enum dev_kind { DEV_ETCD, DEV_NATS, DEV_APISERVER, DEV_HOST, DEV_OPERATOR, DEV_NODE, DEV_KINDS };
 enum { DEV_PORTS = 2, DEV_STATE_FILE_MAX = 1024 * 1024 };
 
 struct dev_child {
@@ -27,7 +27,7 @@ struct dev_env {
     struct dev_talk talk;
     int lock_fd;
     bool exists;
-    bool with_operator, with_lattice, with_audit;
+    bool with_operator, with_lattice, with_node, with_audit;
     bool api_pinned, nats_pinned;
     char *merged_into;       /* kubeconfig of the user that holds our context, NULL = none */
     dev_child_list children; /* in the order of enum dev_kind, hosts by index */
@@ -60,6 +60,8 @@ int dev_label_check(const char *text, struct err **err);
 char *dev_path(const struct dev_env *e, const char *fmt, ...) _printf_(2, 3);
 char *dev_pid_path(const struct dev_env *e, const char *child);
 char *dev_log_path(const struct dev_env *e, const char *child);
+/* Where the keeper of a child writes (node/keep.h); the log path is then a link to the file written now. */
+char *dev_keep_folder(const struct dev_env *e, const char *child);
 
 /* The process of a child by its pid file. ERR_NOT_FOUND: not started, or stopped. */
 int dev_child_proc(const struct dev_env *e, const struct dev_child *c, struct dev_proc *ret,

@@ -60,7 +60,8 @@ int dev_kubeconf_merge(cJSON *target, const cJSON *ours, bool use, struct err **
             json_put(target, lists[i], cJSON_CreateArray());
         cJSON *list = json_get(target, lists[i]);
         remove_named(list, name);
-        json_each(item, json_get(ours, lists[i])) cJSON_AddItemToArray(list, cJSON_Duplicate(item, true));
+        json_each (item, json_get(ours, lists[i]))
+            cJSON_AddItemToArray(list, cJSON_Duplicate(item, true));
     }
     if (use)
         json_put_str(target, "current-context", name);

@@ -4,7 +4,11 @@
 
 #include "dev/env.h"
 
-/* Folder of ca.crt, server.crt, server.key, sa.key, sa.pub, admin.crt, admin.key; caller frees. */
+/* Common name of the certificate with which the API server asks nodes for logs. */
+#define DEV_PKI_KUBELET_CLIENT "kube-apiserver-kubelet-client"
+
+/* Folder of ca.crt, server.crt, server.key, sa.key, sa.pub, admin.crt, admin.key, node.crt, node.key
+ * (serving), kubelet-client.crt, kubelet-client.key (DEV_PKI_KUBELET_CLIENT); caller frees. */
 char *dev_pki_folder(const struct dev_env *e);
 /* Makes what is missing. When something is damaged or about to expire, everything is made anew (*ret_new is
  * true then). */

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "data/json.h"
+#include "dev/node/keep.h"
 
 extern char **environ;
 
@@ -161,6 +162,7 @@ void dev_command_release(struct dev_command *c)
 {
     strv_free(c->argv);
     strv_free(c->env);
+    strv_free(c->keeper);
     free(c->folder);
     free(c->log);
     free(c->config_path);
@@ -179,6 +181,9 @@ uint64_t dev_command_hash(const struct dev_command *c)
 {
     uint64_t hash = hash_strv(c->env, hash_strv(c->argv, STR_HASH64_INIT));
 
+    /* How it is kept may change without a restart, whether it is kept at all may not. */
+    if (c->keeper)
+        hash = str_hash64("kept", 4, hash);
     return c->config_text ? str_hash64(c->config_text, strlen(c->config_text), hash) : hash;
 }
 
@@ -243,18 +248,64 @@ static _Noreturn void become(const struct dev_command *c, char **env, int log_fd
     _exit(EXEC_FAILED);
 }
 
-/* Waits for exec: 0, or the errno with which the child failed. */
-static int let_go(int sync_fd)
+/* The same for the keeper, which makes the rest its own affair. */
+static _Noreturn void become_keeper(const struct dev_command *c, char **argv, char **env, int sync_fd)
 {
+    struct dev_keep_word word = {.what = DEV_KEEP_FAILED};
+    sigset_t none;
+    int null_fd;
+
+    sigemptyset(&none);
+    for (int s = 1; s < NSIG; s++)
+        signal(s, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    keep_no_descriptors();
+    /* Out of the way of the descriptor it is given. */
+    int sync = fcntl(sync_fd, F_DUPFD_CLOEXEC, DEV_KEEP_SYNC_FD + 1);
+    if (sync >= 0 && (null_fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 &&
+        dup2(null_fd, STDIN_FILENO) >= 0 && dup2(null_fd, STDOUT_FILENO) >= 0 &&
+        dup2(null_fd, STDERR_FILENO) >= 0 && dup2(sync, DEV_KEEP_SYNC_FD) >= 0 && chdir(c->folder) == 0)
+        execve(argv[0], argv, env);
+    word.value = errno;
+    if (write(sync_fd, &word, sizeof(word)) < 0)
+        _exit(EXEC_FAILED);
+    _exit(EXEC_FAILED);
+}
+
+/* Waits for exec: 0, or the errno with which the child failed. */
+static int let_go(int sync_fd, bool kept)
+{
+    struct dev_keep_word word = {0};
     int os = 0;
     ssize_t n;
 
     if (send(sync_fd, "g", 1, MSG_NOSIGNAL) != 1)
         return errno;
     do
-        n = read(sync_fd, &os, sizeof(os));
+        n = kept ? read(sync_fd, &word, sizeof(word)) : read(sync_fd, &os, sizeof(os));
     while (n < 0 && errno == EINTR);
-    return n == sizeof(os) ? os : n < 0 ? errno : 0;
+    if (n < 0)
+        return errno;
+    return n == sizeof(word) && kept ? word.value : n == sizeof(os) && !kept ? os : 0;
+}
+
+/* The process the keeper has made. */
+static int ask_pid(int sync_fd, const struct dev_command *c, pid_t *ret, struct err **err)
+{
+    struct dev_keep_word word = {0};
+    ssize_t n;
+
+    do
+        n = read(sync_fd, &word, sizeof(word));
+    while (n < 0 && errno == EINTR);
+    if (n != sizeof(word))
+        return err_set(err, ERR_FAILED, "start %s: what was to keep its output (%s) ended at once",
+                       c->argv[0], c->keeper[0]);
+    if (word.what != DEV_KEEP_PID)
+        return err_set_os(err, word.value, "start %s in %s", c->keeper[0], c->folder);
+    *ret = word.value;
+    return 0;
 }
 
 static void reap(pid_t pid, int *status)
@@ -275,31 +326,41 @@ int dev_proc_spawn(const struct dev_command *c, const char *pid_file, struct dev
         if (r < 0)
             return r;
     }
-    _cleanup_close_ int log_fd = open(c->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (log_fd < 0)
+    _cleanup_close_ int log_fd =
+        c->keeper ? -1 : open(c->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (log_fd < 0 && !c->keeper)
         return err_set_os(err, errno, "open log file %s", c->log);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return err_set_os(err, errno, "make a socket pair");
     _cleanup_close_ int ours = pair[0], theirs = pair[1];
+    _cleanup_strv_ char **kept = strv_copy(c->keeper);
+    for (char **a = c->argv; c->keeper && *a; a++)
+        strv_push(&kept, *a);
     p.pid = fork();
     if (p.pid < 0)
         return err_set_os(err, errno, "start %s", c->argv[0]);
     if (p.pid == 0) {
         close(pair[0]);
+        if (c->keeper)
+            become_keeper(c, kept, env, pair[1]);
         become(c, env, log_fd, pair[1]);
     }
     close(theirs);
     theirs = -1;
     dev_boot_id(p.boot);
     int r = 0;
-    if (!dev_stat_read(p.pid, &stat))
+    if (c->keeper) {
+        p.keeper = p.pid;
+        r = ask_pid(ours, c, &p.pid, err);
+    }
+    if (r == 0 && !dev_stat_read(p.pid, &stat))
         r = err_set(err, ERR_FAILED, "start %s: it ended at once", c->argv[0]);
-    else
+    else if (r == 0)
         p.start = stat.start;
     if (r == 0)
         r = dev_proc_save(pid_file, &p, err);
     if (r == 0) {
-        int os = let_go(ours);
+        int os = let_go(ours, c->keeper != NULL);
         if (os) {
             unlink(pid_file);
             r = err_set_os(err, os, "start %s in %s", c->argv[0], c->folder);
@@ -307,7 +368,10 @@ int dev_proc_spawn(const struct dev_command *c, const char *pid_file, struct dev
     }
     if (r < 0) {
         kill(p.pid, SIGKILL);
-        reap(p.pid, NULL);
+        /* A keeper ends with what it keeps; it also ends when nobody takes what it has started. */
+        close(ours);
+        ours = -1;
+        reap(p.keeper ? p.keeper : p.pid, NULL);
         return r;
     }
     *ret = p;

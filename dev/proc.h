@@ -17,6 +17,7 @@ struct dev_proc {
     pid_t pid;
     uint64_t start; /* clock ticks after boot */
     char boot[DEV_BOOT_ID_LEN];
+    pid_t keeper;          /* the process of ours that starts and keeps it; 0 = none, or not known */
     uint64_t command_hash; /* of what it was started with: dev_command_hash() */
 };
 
@@ -51,10 +52,13 @@ int dev_proc_load(const char *path, struct dev_proc *ret, struct err **err);
 int dev_proc_save(const char *path, const struct dev_proc *p, struct err **err);
 
 struct dev_command {
-    char **argv;                     /* argv[0] is the path of the program */
-    char **env;                      /* KEY=VALUE: added to the environment, or in place of what is there */
-    char *folder;                    /* working directory */
-    char *log;                       /* stdout and stderr are appended to it */
+    char **argv;  /* argv[0] is the path of the program */
+    char **env;   /* KEY=VALUE: added to the environment, or in place of what is there */
+    char *folder; /* working directory */
+    char *log;    /* stdout and stderr are appended to it */
+    /* A program, with its first arguments, that starts argv in its place, taking care of what it says
+     * (node/keep.h); log is then not written. NULL = none */
+    char **keeper;
     char *config_path, *config_text; /* a file the program reads, written before each start; NULL = none */
 };
 void dev_command_release(struct dev_command *c);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "dev/children.h"
+#include "dev/node/crilog.h"
 #include "dev/objects.h"
 #include "dev/probe.h"
 #include "dev/run.h"
@@ -18,6 +19,7 @@ enum {
     API_REQUEST_MS = 5000,
     DEATH_LINES = 15,
     CLEAR_MS = 3000,
+    KEEPER_MS = 500,
     DISK_LEAST = 1024 * 1024,
     LOG_KEEP = 4 * 1024 * 1024, /* a larger log is put aside before the next start */
 };
@@ -168,13 +170,28 @@ static const char *disk_text(const struct dev_env *e)
     return " (the disk that holds it is full)";
 }
 
+/* How it ended, as its keeper has it; once that is done there is nothing more to come in the log. */
+static bool kept_end(const struct unit *u, int *ret_status)
+{
+    _cleanup_free_ char *folder = dev_keep_folder(u->starter->env, u->child->name);
+    _cleanup_(dev_cri_meta_release) struct dev_cri_meta m = {0};
+
+    dev_cri_wait_keepers(folder, KEEPER_MS);
+    waitpid(u->proc.keeper, NULL, WNOHANG);
+    if (dev_cri_meta_load(folder, dev_cri_newest(folder), &m, NULL) < 0 || !m.finished_ns)
+        return false;
+    *ret_status = m.signum ? m.signum : W_EXITCODE(m.exit_code, 0);
+    return true;
+}
+
 static void on_end(void *arg, int events _unused_, bool error _unused_)
 {
     struct unit *u = arg;
     struct dev_env *env = u->starter->env;
     struct err *e = NULL;
     int status = 0;
-    bool known = waitpid(u->proc.pid, &status, WNOHANG) == u->proc.pid;
+    bool known =
+        u->proc.keeper ? kept_end(u, &status) : waitpid(u->proc.pid, &status, WNOHANG) == u->proc.pid;
     _cleanup_free_ char *end = known ? dev_wait_text(status) : xstrdup("ended");
     _cleanup_free_ char *tail = dev_log_death(env, u->child->name, u->log_offset, DEATH_LINES);
     _cleanup_free_ char *log = dev_log_path(env, u->child->name);
@@ -213,8 +230,12 @@ static int spawn(struct unit *u, struct err **err)
     /* One that crashed may have left processes that hold its ports. */
     if (dev_child_proc(e, u->child, &old, NULL) == 0)
         dev_session_clear(&old, CLEAR_MS);
-    u->log_offset = prepare_log(e, u->child->name);
-    r = dev_proc_spawn(&command, pid_path, &u->proc, err);
+    if (command.keeper)
+        r = dev_keep_next(e, u->child, &command, err);
+    else
+        u->log_offset = prepare_log(e, u->child->name);
+    if (r == 0)
+        r = dev_proc_spawn(&command, pid_path, &u->proc, err);
     if (r < 0)
         return r;
     u->ours = true;

@@ -55,6 +55,7 @@ cJSON *dev_state_json(const struct dev_env *e)
     json_set_int(o, "version", STATE_VERSION);
     json_set_bool(o, "operator", e->with_operator);
     json_set_bool(o, "lattice", e->with_lattice);
+    json_set_bool(o, "node", e->with_node);
     json_set_bool(o, "audit", e->with_audit);
     json_set_bool(o, "apiPortPinned", e->api_pinned);
     json_set_bool(o, "natsPortPinned", e->nats_pinned);
@@ -72,8 +73,7 @@ static int read_host(struct dev_child *c, const cJSON *o, struct err **err)
     if (id && id[strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")])
         return err_set(err, ERR_INVALID, "%s: \"%s\" is no host id", c->name, id);
     c->id = xstrdup_null(id);
-    json_each(label, json_get(o, "labels"))
-    {
+    json_each (label, json_get(o, "labels")) {
         if (!cJSON_IsString(label))
             return err_set(err, ERR_INVALID, "%s: a label is no text", c->name);
         int r = dev_label_check(label->valuestring, err);
@@ -119,12 +119,12 @@ int dev_state_from_json(struct dev_env *e, const cJSON *o, struct err **err)
         return err_set(err, ERR_INVALID, "version %lld instead of %d", (long long)version, STATE_VERSION);
     e->with_operator = json_bool(o, "operator", true);
     e->with_lattice = json_bool(o, "lattice", true);
+    e->with_node = json_bool(o, "node", true);
     e->with_audit = json_bool(o, "audit", false);
     e->api_pinned = json_bool(o, "apiPortPinned", false);
     e->nats_pinned = json_bool(o, "natsPortPinned", false);
     xstr_replace(&e->merged_into, json_str(o, "mergedInto"));
-    json_each(child, json_get(o, "children"))
-    {
+    json_each (child, json_get(o, "children")) {
         r = read_child(e, child, err);
         if (r < 0)
             break;

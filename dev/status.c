@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "data/json.h"
 #include "dev/children.h"
+#include "dev/node/crilog.h"
 #include "dev/run.h"
 
 enum { CRASH_LINES = 5, TAIL_BYTES = 64 * 1024, LINE_MAX_BYTES = 500 };
@@ -53,6 +54,9 @@ static char *read_end(const struct dev_env *e, const char *child, int64_t offset
         n--;
     if (n <= 0)
         return NULL;
+    struct stat link;
+    if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode))
+        n = (ssize_t)dev_cri_strip(text, (size_t)n);
     text[n] = '\0';
     *ret_len = (size_t)n;
     return TAKE_PTR(text);
@@ -216,6 +220,7 @@ cJSON *dev_status(const struct dev_env *e)
     add_kind_url(e, DEV_ETCD, 0, "etcd", o);
     json_set_str(o, "lattice", DEV_LATTICE_ID);
     json_set_bool(o, "operator", e->with_operator);
+    json_set_bool(o, "node", e->with_node);
     json_set_str(o, "auditLog", e->with_audit ? audit : NULL);
     json_set_str(o, "mergedInto", e->merged_into);
     for (size_t i = 0; i < e->children.len; i++)

@@ -6,10 +6,11 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "dev/children.h"
+#include "dev/node/crilog.h"
 #include "dev/run.h"
 #include "dev/session.h"
 
-enum { KILL_MS = 5000, CLEAR_MS = 3000, STAGES = 5 };
+enum { KILL_MS = 5000, CLEAR_MS = 3000, KEEPER_MS = 1000, STAGES = 5 };
 
 struct stopper;
 
@@ -51,7 +52,7 @@ static void one_less(struct stopper *s)
 static void bury(struct victim *v)
 {
     struct dev_env *e = v->stopper->env;
-    _cleanup_free_ char *path = dev_pid_path(e, v->name);
+    _cleanup_free_ char *path = dev_pid_path(e, v->name), *logs = dev_keep_folder(e, v->name);
 
     /* Only if this program has started it. */
     waitpid(v->proc.pid, NULL, WNOHANG);
@@ -60,6 +61,8 @@ static void bury(struct victim *v)
                 v->name, (long)v->proc.pid);
         return;
     }
+    /* How it ended is written down, and nobody writes into its folder any more. */
+    dev_cri_wait_keepers(logs, KEEPER_MS);
     if (unlink(path) < 0 && errno != ENOENT && !v->stopper->err)
         err_set_os(&v->stopper->err, errno, "remove %s", path);
     v->gone = true;

@@ -189,9 +189,9 @@ static void say_kept_labels(const struct dev_env *e, char *const *specs)
     }
 }
 
-static int drop_operator(struct dev_env *e, struct err **err)
+static int drop_child(struct dev_env *e, enum dev_kind kind, struct err **err)
 {
-    struct dev_child *c = dev_child_of(e, DEV_OPERATOR);
+    struct dev_child *c = dev_child_of(e, kind);
     _cleanup_free_ bool *set = xcalloc(e->children.len + 1, sizeof(*set));
 
     for (size_t i = 0; i < e->children.len; i++)
@@ -216,13 +216,17 @@ static int plan_children(struct dev_env *e, const struct dev_up_options *o, stru
     e->with_operator = choose(o->operator, e->with_operator);
     e->with_lattice = choose(o->lattice, e->with_lattice);
     e->with_audit = choose(o->audit, e->with_audit);
-    for (int kind = 0; kind < DEV_KINDS; kind++)
-        if (kind != DEV_HOST && kind != DEV_OPERATOR && !dev_child_of(e, (enum dev_kind)kind))
+    e->with_node = choose(o->node, e->with_node);
+    for (int kind = 0; kind < DEV_KINDS && r == 0; kind++) {
+        bool wanted = kind == DEV_OPERATOR ? e->with_operator : kind == DEV_NODE ? e->with_node : true;
+        bool there = dev_child_of(e, (enum dev_kind)kind) != NULL;
+        if (kind == DEV_HOST)
+            continue;
+        if (wanted && !there)
             dev_child_add(e, (enum dev_kind)kind, 0);
-    if (e->with_operator && !dev_child_of(e, DEV_OPERATOR))
-        dev_child_add(e, DEV_OPERATOR, 0);
-    else if (!e->with_operator && dev_child_of(e, DEV_OPERATOR))
-        r = drop_operator(e, err);
+        else if (!wanted && there)
+            r = drop_child(e, (enum dev_kind)kind, err);
+    }
     say_kept_labels(e, o->host_labels);
     dev_plan_hosts(e, hosts, o->host_labels);
     return r;
