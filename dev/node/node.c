@@ -18,7 +18,8 @@ struct item {
     char *ns;                /* a namespace that must be there; else NULL */
     uint64_t object, status; /* hashes of what was sent last; 0 = nothing */
     uint64_t sending;        /* hash of what is on its way */
-    bool sending_status;
+    bool sending_status, creating;
+    bool exists; /* a Pod: it was there when we asked last */
     struct kube_req *req;
 };
 
@@ -90,6 +91,7 @@ static void on_sent(void *arg, const struct kube_response *response _unused_, co
 
     t->req = NULL;
     if (!e) {
+        t->exists = true;
         *(t->sending_status ? &t->status : &t->object) = t->sending;
         /* A namespace: the others wait for it. */
         if (t->ns)
@@ -103,26 +105,40 @@ static void on_sent(void *arg, const struct kube_response *response _unused_, co
               : t->ns ? t->ns
                       : n->name,
               "why", err_text(e), NULL);
-    if (e->http == 404 && t->sending_status)
+    if (e->http == 409 && t->creating) {
+        t->exists = true;
+        step(t);
+        return;
+    }
+    if (e->http == 404 && t->sending_status) {
         t->object = 0;
-    else if (e->http == 422 && t->pod && !t->sending_status)
+        t->exists = false;
+    }
+    if (e->http == 422 && t->pod && !t->sending_status)
         delete_pod(n, t->pod->namespace, t->pod->name); /* it is another one by that name */
     if (!loop_timer_active(n->retry))
         loop_timer_start(n->retry, RETRY_MS);
 }
 
+/* A new Pod is created: that costs the server a fraction of what applying it would. */
 static void send(struct item *t, const cJSON *o, bool status)
 {
-    _cleanup_free_ char *path = dev_object_path(o, status ? "status" : NULL), *body = json_print(o);
-    struct kube_call call = {.method = "PATCH",
+    bool create = t->pod && !status && !t->exists, patch = t->pod && status;
+    _cleanup_free_ char *path = create ? dev_object_folder(o) : dev_object_path(o, status ? "status" : NULL);
+    _cleanup_free_ char *body = json_print(o);
+    struct kube_call call = {.method = create ? "POST" : "PATCH",
                              .path = path,
-                             .query = "fieldManager=wasmctl-node&force=true",
+                             .query = create || patch ? "fieldManager=wasmctl-node"
+                                                      : "fieldManager=wasmctl-node&force=true",
                              .body = body,
-                             .content_type = KUBE_APPLY_YAML,
+                             .content_type = create  ? "application/json"
+                                             : patch ? KUBE_MERGE_PATCH
+                                                     : KUBE_APPLY_YAML,
                              .done = on_sent,
                              .arg = t};
 
     t->sending_status = status;
+    t->creating = create;
     t->req = kube_do(t->node->client, &call);
 }
 
@@ -228,6 +244,7 @@ static void on_pod(void *arg, enum kube_event type, cJSON *o)
     if (type == KUBE_DELETED) {
         if (t) {
             t->object = t->status = 0;
+            t->exists = false;
             step_later(n);
         }
     } else if (json_str(o, "metadata.deletionTimestamp") || (!t && n->complete)) {

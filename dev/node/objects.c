@@ -18,14 +18,22 @@ static cJSON *object(const char *version, const char *kind, const char *ns, cons
     return o;
 }
 
-char *dev_object_path(const cJSON *o, const char *subresource)
+static char *path_of(const cJSON *o, const char *name, const char *subresource)
 {
     const struct kube_resource *known =
         kube_builtin_kind(json_str_or(o, "apiVersion", ""), json_str_or(o, "kind", ""));
 
-    return known ? kube_path(known, json_str(o, "metadata.namespace"), json_str(o, "metadata.name"),
-                             subresource)
-                 : NULL;
+    return known ? kube_path(known, json_str(o, "metadata.namespace"), name, subresource) : NULL;
+}
+
+char *dev_object_path(const cJSON *o, const char *subresource)
+{
+    return path_of(o, json_str(o, "metadata.name"), subresource);
+}
+
+char *dev_object_folder(const cJSON *o)
+{
+    return path_of(o, NULL, NULL);
 }
 
 static void set_time(cJSON *o, const char *key, int64_t ns, int digits)

@@ -14,5 +14,7 @@ cJSON *dev_pod_object(const struct dev_pod *pod, const char *node);
 cJSON *dev_pod_status(const struct dev_pod *pod);
 /* "/api/v1/namespaces/x/pods/y" and the others, by the object. Caller frees. */
 char *dev_object_path(const cJSON *object, const char *subresource);
+/* Where objects like it are created. Caller frees. */
+char *dev_object_folder(const cJSON *object);
 
 #endif

@@ -604,6 +604,7 @@ import place_cmd  # noqa: E402,F401
 import rollouts  # noqa: E402,F401
 import faults  # noqa: E402,F401
 import scale  # noqa: E402,F401
+import node  # noqa: E402,F401
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))
