@@ -20,6 +20,7 @@ libuv1-dev libmicrohttpd-dev libssl-dev libpcre2-dev'
 packages_parts='util-linux procps ca-certificates'
 packages_actor='clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32'
 packages_demo='curl'
+packages_fuzz='clang-14 libclang-rt-14-dev'
 packages_test='libcmocka-dev python3 valgrind curl openssl git'
 
 usage() {
@@ -319,6 +320,10 @@ do_test() {
     run_tests "unit, fault and command-line tests" dev -LE e2e -j 2
     build asan
     run_tests "unit and fault tests with AddressSanitizer and UndefinedBehaviorSanitizer" asan -j 2
+    # shellcheck disable=SC2086
+    need_packages $packages_fuzz
+    build fuzz
+    run_tests "fuzzers, ${WASMCTL_FUZZ_SECONDS:-60} seconds each" fuzz -j 2
     build_hello
     WASMCTL_TEST_HELLO=$hello
     examples/hello/build.sh --greeting "Hello again" "$cache/examples/hello-again.wasm" >"$logs/hello-again.log" 2>&1 ||

@@ -67,8 +67,18 @@ contexts: [{{name: t, context: {{cluster: c, user: u}}}}]
         subprocess.run(["openssl", *args], cwd=self.dir, check=True, capture_output=True)
 
     def start(self, *command):
-        log = open(os.path.join(self.dir, os.path.basename(command[0]) + ".log"), "w")
+        log = open(os.path.join(self.dir, os.path.basename(command[0]) + ".log"), "a")
         self.children.append(subprocess.Popen(command, cwd=self.dir, stdout=log, stderr=log, start_new_session=True))
+
+    def kill_server(self):
+        """Ends the API server without a chance to say good-bye."""
+        server = self.children.pop()
+        server.kill()
+        server.wait()
+        return server.args
+
+    def start_server(self, command):
+        self.start(*command)
 
     def wait_ready(self):
         """Asks until the server answers; each question waits for the port by itself, a refused one is asked again."""
