@@ -88,7 +88,7 @@ void cli_result(struct cli_results *results, const struct kube_resource *r, cons
     _cleanup_free_ char *kind = NULL, *name = NULL;
 
     if (results->format != PRINT_TABLE && results->format != PRINT_NAME) {
-        if (results->print && !results->as_list && !(whole && fleet_is(results->c))) {
+        if (!results->as_list && !(whole && fleet_is(results->c))) {
             print_one(results, cJSON_Duplicate(object, true), r);
             return;
         }
@@ -106,22 +106,11 @@ void cli_result(struct cli_results *results, const struct kube_resource *r, cons
     cmd_flush();
 }
 
-/* Callers that read -o by print_format_parse() have no printer: they know whole objects only. */
-static void ensure_printer(struct cli_results *results)
-{
-    const struct print_output_options options = {.format = results->format == PRINT_YAML ? "yaml" : "json",
-                                                 .records = fleet_is(cmd_current())};
-
-    if (!results->print)
-        print_output_new(&options, &results->print, NULL);
-}
-
 void cli_results_finish(struct cli_results *results)
 {
-    struct cmd_ctx *c = results->c ? results->c : cmd_current();
+    struct cmd_ctx *c = results->c;
 
     if (results->items) {
-        ensure_printer(results);
         for (cJSON *item = fleet_is(c) ? results->items->child : NULL; item; item = item->next)
             fleet_mark(c, item);
         if (fleet_is(c) && (results->format == PRINT_JSON || results->format == PRINT_YAML)) {

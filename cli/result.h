@@ -69,7 +69,7 @@ struct cli_results {
     enum cli_dry_run dry_run;
     bool as_list; /* several objects become one List (apply); else each is printed by itself */
     struct cmd_ctx *c;
-    struct print_output *print; /* of cli_results_format(); NULL: format says json, yaml or name */
+    struct print_output *print; /* of cli_results_format(); without it: lines */
     cJSON *items;               /* collected for one List */
 };
 /* Reads -o. as_list: see above. The results are released by cli_results_release(). */
