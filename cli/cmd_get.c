@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/fleet.h"
-#include "cli/manifest.h"
 #include "kube/watch.h"
 #include "print/sort.h"
 
@@ -20,8 +19,7 @@ static const struct cmd_opt get_opts[] = {
      "Fetch long lists in pieces of so many objects; 0 = in one", .min = 0, .max = 1000000},
     {"field-selector", 0, OPT_STRING, O(field_selector), "SELECTOR", NULL,
      "Only objects whose fields match, like metadata.name=hello"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
-     "The objects of a file, a folder or standard input (-)"},
+    MANIFEST_OPTS(O(from)),
     {"ignore-not-found", 0, OPT_FLAG, O(ignore_not_found), NULL, NULL, "An absent object is no error"},
     {"label-columns", 'L', OPT_CSV, O(label_columns), "LABEL,...", NULL, "Labels to show as columns"},
     {"no-headers", 0, OPT_FLAG, O(no_headers), NULL, NULL, "No line with the names of the columns"},
@@ -32,7 +30,6 @@ static const struct cmd_opt get_opts[] = {
      "With -w: say for each line whether the object was ADDED, MODIFIED or DELETED"},
     {"raw", 0, OPT_STRING, O(raw), "PATH", NULL,
      "Ask for this path of the server and print the answer as it is"},
-    {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL,
      "Only objects whose labels match: a=b, a!=b, a, !a, 'a in (b,c)'"},
     {"show-kind", 0, OPT_FLAG, O(show_kind), NULL, NULL, "Put the kind in front of the name"},
@@ -398,7 +395,7 @@ static int get_raw(struct cmd_ctx *c, const struct get_options *o, struct err **
 
     if (o->raw[0] != '/')
         return cmd_usage(c, err, "--raw needs a path that starts with '/', like /version");
-    if (c->argc || o->files || o->selector || o->watch || o->output)
+    if (c->argc || manifest_from_any(&o->from) || o->selector || o->watch || o->output)
         return cmd_usage(c, err, "--raw goes with no other argument");
     int r = cmd_client(c, &client, err);
     if (r < 0)
@@ -440,7 +437,7 @@ static int get_objects(struct cmd_ctx *c, struct get_options *o, struct err **er
 
     if (r < 0)
         return r;
-    r = o->files ? manifest_targets(c, o->files, o->recursive, &files, &targets, err)
+    r = manifest_from_any(&o->from) ? manifest_targets_from(c, &o->from, &files, &targets, err)
                  : cli_targets_parse(c, &how, &targets, err);
     if (r < 0)
         return r;

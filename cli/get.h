@@ -2,16 +2,16 @@
 #ifndef WASMCTL_CLI_GET_H
 #define WASMCTL_CLI_GET_H
 
-#include "cli/target.h"
+#include "cli/manifest.h"
 #include "print/output.h"
 #include "print/server_table.h"
 
 struct get_options {
     const char *output, *selector, *field_selector, *raw, *sort_by;
     const char *template;
-    char **files;
+    struct manifest_from from;
     char **label_columns;
-    bool recursive, all_namespaces, watch, watch_only, watch_events, no_headers, show_labels, show_kind,
+    bool all_namespaces, watch, watch_only, watch_events, no_headers, show_labels, show_kind,
         ignore_not_found, managed_fields, allow_missing_keys;
     int64_t chunk_size;
     /* from output, template, ... */
