@@ -148,8 +148,9 @@ static bool is_conflict(const cJSON *cause)
 bool apply_is_conflict(const struct err *e)
 {
     _cleanup_json_ cJSON *status = NULL;
+    const cJSON *causes = causes_of(e, &status);
 
-    json_each (cause, causes_of(e, &status))
+    json_each (cause, causes)
         if (is_conflict(cause))
             return true;
     return false;
@@ -158,9 +159,10 @@ bool apply_is_conflict(const struct err *e)
 bool apply_conflicts_only_with(const struct err *e, const char *field_manager)
 {
     _cleanup_json_ cJSON *status = NULL;
+    const cJSON *causes = causes_of(e, &status);
     bool any = false;
 
-    json_each (cause, causes_of(e, &status)) {
+    json_each (cause, causes) {
         _cleanup_free_ char *manager = quoted_after(json_str_or(cause, "message", ""), "conflict with \"");
         if (!is_conflict(cause) || !streq_null(manager, field_manager))
             return false;
@@ -172,10 +174,11 @@ bool apply_conflicts_only_with(const struct err *e, const char *field_manager)
 char *apply_conflict_text(const struct err *e, const cJSON *live, const cJSON *ours)
 {
     _cleanup_json_ cJSON *status = NULL;
+    const cJSON *causes = causes_of(e, &status);
     _cleanup_buf_ struct buf out = BUF_INIT;
     int n = 0;
 
-    json_each (cause, causes_of(e, &status)) {
+    json_each (cause, causes) {
         if (!is_conflict(cause))
             continue;
         /* conflict with "kubectl" with subresource "scale" using v1 */
