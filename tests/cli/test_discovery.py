@@ -402,7 +402,7 @@ class Place(CliTest):
 
     def setUp(self):
         super().setUp()
-        self.api.on("GET", "/api/v1/namespaces/kube-system", Answer({"metadata": {"name": "kube-system", "uid": "uid-1"}}))
+        self.api.on("GET", "/api/v1/namespaces/kube-system", Answer({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": "uid-1"}}))
         self.hosts(host("hosta", {"cloud": "aws"}), host("hostb", {"cloud": "aws"}), host("hostc", {"cloud": "gcp"}))
 
     def hosts(self, *items):
