@@ -236,7 +236,5 @@ int dev_admin_client(const struct dev_env *e, int64_t timeout_ms, struct kube_cl
     config.client_key_pem = key;
     config.context = e->context;
     config.namespace = (char[]){"default"};
-    /* Whatever the environment says: it is on this machine. */
-    config.proxy_url = (char[]){""};
     return kube_client_new(e->loop, &config, &options, ret, err);
 }

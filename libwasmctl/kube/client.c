@@ -308,16 +308,17 @@ static void set_base(struct kube_client *c)
 static int set_proxy(struct kube_client *c, struct err **err)
 {
     const struct kube_config *config = c->config;
+    const char *own = str_empty(config->proxy_url) ? NULL : config->proxy_url;
     int r = 0;
 
-    if (config->proxy_url)
-        r = kube_proxy_check(config->proxy_url, err);
+    if (own)
+        r = kube_proxy_check(own, err);
     if (r < 0)
         return err_wrap(err, "cluster \"%s\": proxy-url", config->cluster_name ? config->cluster_name : "");
-    c->proxy = config->proxy_url ? kube_proxy_normal(config->proxy_url)
-                                 : kube_proxy_of_environment(str_starts(config->server, "https://"),
-                                                             c->host_port, &c->proxy_from);
-    c->proxy_shown = kube_url_shown(config->proxy_url ? config->proxy_url : c->proxy);
+    c->proxy =
+        own ? kube_proxy_normal(own)
+            : kube_proxy_of_environment(str_starts(config->server, "https://"), c->host_port, &c->proxy_from);
+    c->proxy_shown = kube_url_shown(own ? own : c->proxy);
     return 0;
 }
 
