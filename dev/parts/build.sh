@@ -24,7 +24,7 @@ both_builders_mib=6000
 usage() {
     cat <<USAGE
 Usage: build.sh [OPTION]... [PART]...
-Build the parts named, or all, into $cache.
+Build the parts named, or all but the optional ($optional_parts), into $cache.
 
   -j N         jobs of each builder (default: number of processors)
   --list       print each part, its version and whether it is there
@@ -54,6 +54,13 @@ misuse() {
 
 all_parts() {
     awk '!/^#/ && NF >= 3 { print $1 }' "$table"
+}
+
+# Built only when they are named: nothing here needs them, benchmarks compare with them.
+optional_parts=stern
+
+default_parts() {
+    all_parts | grep -vxF "$optional_parts"
 }
 
 version_of() {
@@ -87,6 +94,7 @@ module_of() {
     kube-apiserver | kubectl) echo k8s.io/kubernetes ;;
     etcd) echo go.etcd.io/etcd/server/v3 ;;
     nats-server) echo github.com/nats-io/nats-server/v2 ;;
+    stern) echo github.com/stern/stern ;;
     esac
 }
 
@@ -110,6 +118,7 @@ link_flags_of() {
                 "$flags_package" "${flags_minor%%.*}" "$flags_package"
         done
         ;;
+    stern) printf ' -X github.com/stern/stern/cmd.version=%s' "$(version_of "$1")" ;;
     esac
 }
 
@@ -162,7 +171,7 @@ check_rust() {
 disk_need_of() {
     case $1 in
     kube-apiserver) echo 4000 ;;
-    kubectl | wasmcloud-host) echo 2500 ;;
+    kubectl | stern | wasmcloud-host) echo 2500 ;;
     *) echo 800 ;;
     esac
 }
@@ -548,7 +557,7 @@ main() {
     case $jobs in
     *[!0-9]* | 0* | ?????*) misuse "-j takes a number from 1 to 9999, not '$jobs'" ;;
     esac
-    [ -n "$parts" ] || parts=$(all_parts)
+    [ -n "$parts" ] || parts=$(default_parts)
 
     # Once without the lock: when all is there, nobody needs to wait for a build of something else.
     todo=$(for todo_part in $parts; do is_ready "$todo_part" || echo "$todo_part"; done)
