@@ -3,7 +3,8 @@
  *
  * | what   | effect on a stream of a matching pod                                                    |
  * |--------|-----------------------------------------------------------------------------------------|
- * | cut    | after `lines` more lines and `ms`, the connection breaks in the middle of a line        |
+ * | cut    | after `lines` more lines and `ms`, the connection breaks, in the middle of a line if one |
+ * |        | more is there                                                                           |
  * | eof    | after `lines` more lines and `ms`, the answer ends as if there were no more             |
  * | stall  | after `lines` more lines and `ms`, nothing comes any more until the rule is gone        |
  * | delay  | the answer begins `ms` later, and each line comes `ms` after it was written             |

@@ -255,6 +255,7 @@ def node_serves_numbered_lines():
 @test
 def node_faults():
     with Lognode("--pods", "2", "--rate", "200") as node:
+        wait_for("lines are written", lambda: node.pod("pod-0")["lines"] > 60)
         node.fault("what=cut&lines=50")
         cut = Follow("pod-0").wait_end()
         expect_row(cut.lines(), first=1, last=50)
