@@ -72,6 +72,7 @@ class LogServer(http.server.ThreadingHTTPServer):
         self.delay = delay
         self.events, self.changed = [], threading.Condition()
         self.down = threading.Event()   # every request and stream is cut
+        self.refused = threading.Event()  # ... and one was
         self.ended = threading.Event()
         self.cut_after = None           # () -> bytes until a stream is cut, None: never
         self.clean_end_after = None     # seconds until a stream ends cleanly
@@ -119,6 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         if server.down.is_set():
+            server.refused.set()
             self.close_connection = True
             return
         path, _, query = self.path.partition("?")

@@ -99,7 +99,7 @@ class Ordered(TailTest):
             instances = [Instance(f"{name}-{i}", 250, 100, past=0.7) for i in range(8)]
             self.serve(name, [Pod(f"p-{r.name}", r) for r in instances], delay=delay)
             runs += [(name, r) for r in instances]
-        process = self.tail("--contexts", "near,far,farther", "--only-log-lines", "--order-window", "400ms")
+        process = self.tail("--contexts", "near,far,farther", "--only-log-lines", "--order-window", "3s")
         self.complete(process, 250 * 24)
         self.interrupt(process)
         self.assertEqual(self.check(process, runs, contexts=True), [])
@@ -148,11 +148,13 @@ class Faults(TailTest):
         runs = [Instance(f"s{i}", 500, 150) for i in range(5)]
 
         def down(server, process):
-            for pause in (1.0, 0.3):
+            for noticed in (lambda: any("are interrupted" in t for t in process.talk), server.refused.is_set):
                 self.wait_for("lines", lambda n=len(process.lines): len(process.lines) > n + 50)
+                server.refused.clear()
                 server.down.set()
-                time.sleep(pause)  # the fault lasts so long
+                self.wait_for("the fault to be noticed", noticed)
                 server.down.clear()
+            self.wait_for("the streams to be back", lambda: any("are back" in t for t in process.talk))
         process = self.follow(runs, {"then": down})
         self.assertEqual(self.check(process, [(None, r) for r in runs], late=10 ** 6), [])
         self.assertTrue(any("are interrupted" in t for t in process.talk), process.talk)
@@ -166,7 +168,7 @@ class Faults(TailTest):
             server.down.set()
             seen = len(process.lines)
             run.rotated.append((0, seen + 40))
-            time.sleep(0.6)  # the fault lasts so long
+            self.wait_for("lines to be written meanwhile", lambda: run.written(time.time_ns()) > seen + 50)
             server.down.clear()
         s = self.serve("one", [Pod("p", run)])
         process = self.tail("--only-log-lines")
