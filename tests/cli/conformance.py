@@ -1,29 +1,57 @@
-"""The same command lines by wasmctl and by kubectl against one real API server: standard output, the kind of message on standard
-error and the exit code must be the same, but for the differences that are listed with their reason.
+"""The same command lines by wasmctl and by kubectl against one real API server: standard output, the first line of what is told on
+standard error and the exit code must be the same, but for the differences that are listed with their reason.
 
-    conformance.py [-v] [TOPIC...]
+    conformance.py [-v] [-j N] [TOPIC...]    runs; N topics at a time
+    conformance.py --page [--check]          writes docs/conformance.md, or fails when it is not what the tables say
 
 The lines are in lines/<topic>.py: FILES (name -> text), which both programs find in their folder, and LINES: tuples of a command line and its
 options. {ns} is the program's namespace; every topic has one of its own for each program (names of the same length, compared as NS).
-Only what differs by design carries a reason: then the exit code alone is compared ("code"), the output too but not the message ("out"),
-or nothing ("differs"). "norm": versions, times and uids are not compared. "json": the output is compared as JSON. "file=NAME": the kubeconfig
-that each has written is compared too, as kubectl reads it.
+The two programs run side by side; a line begins when the one before it has ended in both.
+
+Only what differs by design carries a reason, the one option that is none of these:
+  "code"         the exit code alone is compared
+  "out"          the output too but not the message
+  "text"         the kind of the message, not its words
+  "differs"      nothing is compared
+And how to run and compare it:
+  "norm"         versions, times and uids are not compared
+  "json"         the output is compared as JSON
+  "sorted"       the output is compared without its order
+  "file=NAME"    the kubeconfig that each has written is compared too, as kubectl reads it
+  "stdin=NAME"   the file is given on standard input
+  "watch=LINE"   a watch: kubectl runs LINE once the first rows are there; SIGINT ends it once the change was shown
+  "turns"        first wasmctl, then kubectl: the line changes what both see
+Words that differ everywhere are in WORDS below, with their reason.
 Skipped (exit 77) when etcd, kube-apiserver or kubectl were not built into the cache.
 """
+import argparse
+import concurrent.futures
 import importlib
 import json
 import os
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from cluster import Cluster, part
 
 WASMCTL = os.environ.get("WASMCTL", "wasmctl")
-RUN_TIMEOUT = 60
+HERE = os.path.dirname(os.path.abspath(__file__))
+PAGE = os.path.join(HERE, "..", "..", "docs", "conformance.md")
+RUN_TIMEOUT = 90
 SKIP = 77
+COMPARED = ("code", "out", "text", "differs")
+HOW = ("norm", "json", "sorted", "turns")
+HOW_WITH = ("file=", "stdin=", "watch=")
+
+# (what wasmctl says, what kubectl says, why). Regular expressions for whole first lines of standard error.
+WORDS = [
+]
 
 
 class Program:
@@ -31,17 +59,61 @@ class Program:
         self.path, self.namespace, self.files = path, namespace, files
         self.env = {"PATH": os.environ.get("PATH", ""), "HOME": cluster.dir, "KUBECONFIG": cluster.kubeconfig, "TZ": "UTC",
                     "LC_ALL": "C.UTF-8"}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
 
-    def run(self, line):
+    def start(self, line, stdin=None):
         """line: words, single quotes keep blanks."""
         words = [a or b for a, b in re.findall(r"'([^']*)'|(\S+)", line.replace("{ns}", self.namespace))]
-        done = subprocess.run([self.path, *words], cwd=self.files, env=self.env, capture_output=True, text=True,
-                              timeout=RUN_TIMEOUT)
-        return done.returncode, self.neutral(done.stdout), self.neutral(done.stderr)
+        # A test run in the background inherits that SIGINT is ignored; a command in a terminal does not.
+        with open(os.path.join(self.files, stdin) if stdin else os.devnull) as source:
+            return subprocess.Popen([self.path, *words], cwd=self.files, env=self.env, stdin=source, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, text=True,
+                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+    def finish(self, process):
+        try:
+            out, err = process.communicate(timeout=RUN_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            return "none, it hangs", self.neutral(out), self.neutral(err)
+        return process.returncode, self.neutral(out), self.neutral(err)
+
+    def run(self, line, stdin=None):
+        return self.finish(self.start(line, stdin))
 
     @staticmethod
     def neutral(text):
         return re.sub(r"\b(ours|them)-[a-z]+", "NS", text)
+
+
+def read_lines(process, wanted):
+    """At least `wanted` lines of its output, fewer when it ends or nothing comes in time."""
+    fd, got, end = process.stdout.fileno(), b"", time.monotonic() + RUN_TIMEOUT / 3
+    while got.count(b"\n") < wanted and select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
+        piece = os.read(fd, 1 << 16)
+        if not piece:
+            break
+        got += piece
+    return got.decode()
+
+
+def watch(program, line, change, kubectl):
+    """(exit code, output, messages) of a watch that sees a change and is then interrupted."""
+    rows = kubectl.run(re.sub(r" (-w|--watch|--watch-only|--output-watch-events)\b", "", line))[1].count("\n")
+    process = program.start(line)
+    out = read_lines(process, 0 if "--watch-only" in line else rows)
+    changed = kubectl.run(change)
+    if changed[0]:
+        process.kill()
+        process.communicate()
+        return changed
+    out += read_lines(process, 1)
+    process.send_signal(signal.SIGINT)
+    code, rest, err = program.finish(process)
+    return code, program.neutral(out) + rest, err
 
 
 def normal(text, thorough):
@@ -75,24 +147,42 @@ def message_class(text):
     return "other" if text.strip() else ""
 
 
-def compare(line, options, ours, theirs):
+def first_line(text):
+    """What it is about; the programs' names and kubectl's log prefix (times, process ids, lines of source) aside."""
+    for line in text.splitlines():
+        line = re.sub(r"\bwasmctl\b", "kubectl", line.strip())
+        if line and not re.match(r"[EWI]\d{4} [\d:.]+ ", line):
+            return re.sub(r"^error: ", "", line)
+    return ""
+
+
+def same_words(ours, theirs):
+    return ours == theirs or any(re.fullmatch(a, ours) and re.fullmatch(b, theirs) for a, b, _ in WORDS)
+
+
+def compare(options, ours, theirs):
     problems = []
     if "differs" in options:
         return problems
     if ours[0] != theirs[0]:
-        problems.append(f"exit code {ours[0]}, kubectl's {theirs[0]}")
+        problems.append(f"exit code {ours[0]}, kubectl's {theirs[0]}\n{ours[2]}\nkubectl's:\n{theirs[2]}")
     if "code" in options:
         return problems
     thorough = "norm" in options
     if "json" in options:
         ours, theirs = ((r[0], as_json(r[1]), r[2]) for r in (ours, theirs))
     a, b = normal(ours[1], thorough), normal(theirs[1], thorough)
+    if "sorted" in options:
+        a, b = ("\n".join(sorted(text.splitlines())) for text in (a, b))
     if a != b:
         problems.append(f"stdout:\n{a}\nkubectl's:\n{b}")
-    if "out" not in options:
-        a, b = message_class(ours[2]).replace("error: ", ""), message_class(theirs[2]).replace("error: ", "")
-        if a != b:
-            problems.append(f"message:\n{ours[2]}\nkubectl's:\n{theirs[2]}")
+    if "out" in options:
+        return problems
+    a, b = message_class(ours[2]).replace("error: ", ""), message_class(theirs[2]).replace("error: ", "")
+    if a != b:
+        problems.append(f"kind of message:\n{ours[2]}\nkubectl's:\n{theirs[2]}")
+    elif "text" not in options and not same_words(first_line(ours[2]), first_line(theirs[2])):
+        problems.append(f"message:\n{ours[2]}\nkubectl's:\n{theirs[2]}")
     return problems
 
 
@@ -106,38 +196,130 @@ def compare_files(name, ours, theirs, kubectl):
     return [] if read[0] == read[1] else [f"{name}:\n{read[0]}\nkubectl's:\n{read[1]}"]
 
 
-def run_topic(topic, cluster, folder, verbose):
-    """Returns (lines, different ones)."""
-    module = importlib.import_module(f"lines.{topic}")
-    files = os.path.join(folder, topic)
-    os.makedirs(files)
-    for name, text in module.FILES.items():
-        path = os.path.join(files, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w") as f:
-            f.write(text)
-    ours = Program(os.path.abspath(WASMCTL), f"ours-{topic}", cluster, files)
-    theirs = Program(part("kubectl"), f"them-{topic}", cluster, files)
-    for program in (ours, theirs):
-        theirs.run(f"create namespace {program.namespace}")
-    failed = 0
-    for line, *options in module.LINES:
-        problems = compare(line, options, ours.run(line), theirs.run(line))
-        for option in options:
-            if option.startswith("file="):
-                problems += compare_files(option[5:], ours, theirs, part("kubectl"))
-        failed += bool(problems)
-        if problems or verbose:
-            print(("DIFFERENT: " if problems else "same: ") + line)
-        for problem in problems:
-            print("  " + problem.replace("\n", "\n    "))
-    return len(module.LINES), failed
+def value(options, key):
+    return next((o[len(key):] for o in options if o.startswith(key)), None)
+
+
+def reason(options):
+    """The one that is none of the words of the table."""
+    return next((o for o in options if o not in COMPARED + HOW and not o.startswith(HOW_WITH)), None)
+
+
+def run_line(line, options, ours, theirs, kubectls):
+    change = value(options, "watch=")
+    if change:
+        results = [watch(program, line, change, kubectl) for program, kubectl in zip((ours, theirs), kubectls)]
+    elif "turns" in options:
+        results = [program.run(line, value(options, "stdin=")) for program in (ours, theirs)]
+    else:
+        started = [program.start(line, value(options, "stdin=")) for program in (ours, theirs)]
+        results = [program.finish(process) for program, process in zip((ours, theirs), started)]
+    problems = compare(options, *results)
+    for option in options:
+        if option.startswith("file="):
+            problems += compare_files(option[5:], ours, theirs, part("kubectl"))
+    return problems
+
+
+class Topic:
+    def __init__(self, name, cluster, folder):
+        self.name, self.lines = name, importlib.import_module(f"lines.{name}").LINES
+        files = os.path.join(folder, name)
+        os.makedirs(files)
+        for file, text in importlib.import_module(f"lines.{name}").FILES.items():
+            path = os.path.join(files, file)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as f:
+                f.write(text)
+        self.ours = Program(os.path.abspath(WASMCTL), f"ours-{name}", cluster, files)
+        self.theirs = Program(part("kubectl"), f"them-{name}", cluster, files)
+        self.kubectls = [Program(part("kubectl"), program.namespace, cluster, files) for program in (self.ours, self.theirs)]
+        for kubectl in self.kubectls:
+            kubectl.run(f"create namespace {kubectl.namespace}")
+
+    def run(self, verbose):
+        """(lines, different ones, report)"""
+        report, different = [], 0
+        for line, *options in self.lines:
+            problems = run_line(line, options, self.ours, self.theirs, self.kubectls)
+            different += bool(problems)
+            if problems or verbose:
+                report.append(("DIFFERENT: " if problems else "same: ") + line)
+            report += ["  " + problem.replace("\n", "\n    ") for problem in problems]
+        report.append(f"{self.name}: {len(self.lines)} command lines, {different} different")
+        return len(self.lines), different, "\n".join(report)
+
+
+def topic_names():
+    return sorted(name[:-3] for name in os.listdir(os.path.join(HERE, "lines")) if name.endswith(".py"))
+
+
+def page():
+    """docs/conformance.md."""
+    topics = [(name, importlib.import_module(f"lines.{name}")) for name in topic_names()]
+    text = ["# wasmctl beside kubectl", "",
+            "<!-- Written by tests/cli/conformance.py --page out of tests/cli/lines/: change these. -->", "",
+            f"`tests/cli/conformance.py` runs {sum(len(m.LINES) for _, m in topics)} command lines with wasmctl and with kubectl 1.37 "
+            "against one real API server",
+            "and compares standard output, the first line of standard error and the exit code.", "",
+            "| topic | lines | what |", "|---|---|---|"]
+    for name, module in topics:
+        text.append(f"| {name} | {len(module.LINES)} | {(module.__doc__ or '').strip().splitlines()[0].rstrip('.')} |")
+    text += ["", "## What differs, and why", "",
+             "*nothing*: nothing is compared; *code*: the exit code is the same, output and message need not be; *output*: the",
+             "messages differ; *words*: the message is of the same kind in other words.", ""]
+    same = {"differs": "nothing", "code": "code", "out": "output", "text": "words"}
+    for name, module in topics:
+        rows = []
+        for line, *options in module.LINES:
+            mark = next((o for o in options if o in COMPARED), None)
+            if mark:
+                command = line.replace("{ns}", "NS").replace("|", "\\|")
+                rows.append(f"| `{command}` | {same[mark]} | {(reason(options) or '').replace('|', chr(92) + '|')} |")
+        if rows:
+            text += [f"### {name}", "", "| command line | same | why |", "|---|---|---|", *rows, ""]
+    if WORDS:
+        text += ["### Words of messages", "", "| wasmctl | kubectl | why |", "|---|---|---|"]
+        for ours, theirs, why in WORDS:
+            shown = ["`" + re.sub(r"\\(.)", r"\1", re.sub(r"\(\?:|\.\*|\\S\+|\\w\+|\[\^\]\*\)?", "...", t)).replace("|", "\\|") + "`"
+                     for t in (ours, theirs)]
+            text.append(f"| {shown[0]} | {shown[1]} | {why} |")
+        text.append("")
+    return "\n".join(text)
+
+
+def without_reason():
+    """Lines of the tables that differ without saying why."""
+    return [f"lines/{name}.py: {line}" for name in topic_names() for line, *options in importlib.import_module(f"lines.{name}").LINES
+            if any(o in COMPARED for o in options) and not reason(options)]
+
+
+def make_page(check):
+    missing = without_reason()
+    if missing:
+        print("no reason is given for:", *missing, sep="\n")
+        return 1
+    if not check:
+        with open(PAGE, "w") as f:
+            f.write(page())
+        return 0
+    with open(PAGE) as f:
+        if f.read() == page():
+            return 0
+    print("docs/conformance.md is not what the tables say: run tests/cli/conformance.py --page")
+    return 1
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    topics = [a for a in sys.argv[1:] if a != "-v"] or sorted(
-        name[:-3] for name in os.listdir(os.path.join(here, "lines")) if name.endswith(".py"))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-v", action="store_true", dest="verbose")
+    parser.add_argument("-j", type=int, default=2, dest="jobs")
+    parser.add_argument("--page", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("topics", nargs="*")
+    args = parser.parse_args()
+    if args.page:
+        return make_page(args.check)
     missing = [name for name in ("etcd", "kube-apiserver", "kubectl") if not part(name)]
     if missing or not shutil.which("openssl"):
         print(f"skipped: {', '.join(missing) or 'openssl'} missing")
@@ -151,11 +333,13 @@ def main():
             if code:
                 print(out, err)
                 return 1
+            # All namespaces first: lists of them are the same for all topics.
+            topics = [Topic(name, cluster, folder) for name in args.topics or topic_names()]
             total = different = 0
-            for topic in topics:
-                lines, failed = run_topic(topic, cluster, folder, "-v" in sys.argv)
-                print(f"{topic}: {lines} command lines, {failed} different")
-                total, different = total + lines, different + failed
+            with concurrent.futures.ThreadPoolExecutor(max(1, args.jobs)) as pool:
+                for lines, failed, report in pool.map(lambda topic: topic.run(args.verbose), topics):
+                    print(report, flush=True)
+                    total, different = total + lines, different + failed
             print(f"{total} command lines, {different} different")
             return 1 if different else 0
         finally:
