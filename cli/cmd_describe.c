@@ -17,7 +17,7 @@ struct describe_options {
 
 static const struct cmd_opt describe_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "The objects of all namespaces"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+    {"filename", 'f', OPT_CSV, O(files), "FILE", NULL,
      "The objects of a file, a folder or standard input (-)"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Only objects whose labels match"},

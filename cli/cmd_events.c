@@ -328,6 +328,9 @@ static int run_events(struct cmd_ctx *c, struct err **err)
     int r = cmd_config(c, NULL, err);
     if (r < 0)
         return r;
+    for (char **t = o->types; t && *t; t++)
+        if (strcasecmp(*t, "Normal") != 0 && strcasecmp(*t, "Warning") != 0)
+            return cmd_usage(c, err, "valid --types are Normal or Warning");
     v.namespace = o->all_namespaces ? NULL : cmd_namespace(c);
     if (o->about) {
         r = parse_about(&v, err);

@@ -16,7 +16,7 @@ struct place_options {
 
 static const struct cmd_opt place_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "The objects of all namespaces"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+    {"filename", 'f', OPT_CSV, O(files), "FILE", NULL,
      "The actors and providers of a file, a folder or standard input (-), applied or not"},
     {"output", 'o', OPT_STRING, O(output), "table|json|yaml", NULL, "How to print it"},
     {"recursive", 'R', OPT_FLAG, O(recursive), NULL, NULL, "With -f: also the folders below"},

@@ -26,7 +26,7 @@ static const struct cmd_opt wait_opts[] = {
     {"all", 0, OPT_FLAG, O(all), NULL, NULL, "Every object of the kind in the namespace"},
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "In every namespace (with --all or -l)"},
     {"field-selector", 0, OPT_STRING, O(field_selector), "SELECTOR", NULL, "Only objects whose fields match"},
-    {"filename", 'f', OPT_LIST, O(files), "FILE", NULL,
+    {"filename", 'f', OPT_CSV, O(files), "FILE", NULL,
      "The objects of a file, a folder or standard input (-)"},
     {"for", 0, OPT_LIST, O(conditions), "WHAT", NULL,
      "create, delete, condition=NAME[=VALUE] or jsonpath={.path}[=VALUE]; repeatable: all must hold, in this "

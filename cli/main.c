@@ -31,6 +31,7 @@
     X(explain) \
     X(place) \
     X(top) \
+    X(logs) \
     X(tail) \
     X(dev) \
     X(version) \

@@ -32,7 +32,7 @@ struct manifest_from {
 };
 /* clang-format off */
 #define MANIFEST_OPTS(offset)                                                                                \
-    {"filename", 'f', OPT_LIST, (offset) + offsetof(struct manifest_from, files), "FILE", NULL,              \
+    {"filename", 'f', OPT_CSV, (offset) + offsetof(struct manifest_from, files), "FILE", NULL,              \
      "The objects of a file, a folder, an address (https://...) or standard input (-); repeatable"},         \
     {"kustomize", 'k', OPT_STRING, (offset) + offsetof(struct manifest_from, kustomize), "DIR", NULL,        \
      "The objects that kustomize makes of a folder"},                                                        \
