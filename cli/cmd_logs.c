@@ -21,14 +21,16 @@ static const struct cmd_opt logs_opts[] = {
     {"all-pods", 0, OPT_FLAG, O(all_pods), NULL, NULL,
      "Of a KIND/NAME that selects Pods all of them, each line behind its source"},
     {"container", 'c', OPT_STRING, O(container), "CONTAINER", NULL, "The log of this container"},
-    {"follow", 'f', OPT_FLAG, O(follow), NULL, NULL, "Go on until the container ends; broken streams are read on"},
+    {"follow", 'f', OPT_FLAG, O(follow), NULL, NULL,
+     "Go on until the container ends; broken streams are read on"},
     {"ignore-errors", 0, OPT_FLAG, O(ignore_errors), NULL, NULL,
      "A log that cannot be read is told and does not count as failure"},
     {"limit-bytes", 0, OPT_INT, O(limit_bytes), "BYTES", NULL, "So many bytes of each log at most", .min = 1,
      .max = INT64_MAX},
-    {"max-log-requests", 0, OPT_INT, O(streams_most), "N", "5", "With -f: refuse to follow more logs at a time",
-     .min = 1, .max = 10000},
-    {"prefix", 0, OPT_FLAG, O(prefix), NULL, NULL, "Put the source in front of each line: [pod/NAME/CONTAINER]"},
+    {"max-log-requests", 0, OPT_INT, O(streams_most), "N", "5",
+     "With -f: refuse to follow more logs at a time", .min = 1, .max = 10000},
+    {"prefix", 0, OPT_FLAG, O(prefix), NULL, NULL,
+     "Put the source in front of each line: [pod/NAME/CONTAINER]"},
     {"previous", 'p', OPT_FLAG, O(previous), NULL, NULL, "The log of the container's previous instance"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL,
      "The logs of all Pods whose labels match, the last 10 lines of each unless --tail is given"},
@@ -150,7 +152,7 @@ static void on_room(void *arg)
             tail_pod_stream_more(all->readers[i].stream);
 }
 
-/* A stream has ended without an error: kubelets do that when a log is rotated, and when the container has ended. */
+/* A stream has ended: kubelets do that when a log is rotated, and when the container has ended. */
 static void on_looked(void *arg, const struct kube_response *response, const struct err *err)
 {
     struct reader *r = arg;
@@ -169,7 +171,8 @@ static void on_looked(void *arg, const struct kube_response *response, const str
     const cJSON *status = logs_container_status(pod, r->source->container);
     const char *phase = json_str_or(pod, "status.phase", ""), *id = json_str_or(status, "containerID", "");
     bool restarted = *r->source->container_id && *id && !streq(r->source->container_id, id);
-    if (restarted || json_at(status, "state.terminated") || streq(phase, "Succeeded") || streq(phase, "Failed"))
+    if (restarted || json_at(status, "state.terminated") || streq(phase, "Succeeded") ||
+        streq(phase, "Failed"))
         tail_pod_stream_container_ended(r->stream, restarted);
 }
 
@@ -177,7 +180,8 @@ static void look_at_pod(struct reader *r)
 {
     if (r->look)
         return;
-    _cleanup_free_ char *path = kube_path(kube_builtin_find("pods"), r->source->namespace, r->source->pod, NULL);
+    _cleanup_free_ char *path =
+        kube_path(kube_builtin_find("pods"), r->source->namespace, r->source->pod, NULL);
     struct kube_call call = {.method = "GET", .path = path, .done = on_looked, .arg = r};
 
     r->look = kube_do(r->all->c->client, &call);
@@ -289,8 +293,8 @@ static int check_options(struct cmd_ctx *c, const struct logs_options *o, struct
 {
     if (!c->argc && !o->selector)
         return cmd_usage(c, err,
-                         "'logs (POD | TYPE/NAME) [CONTAINER_NAME]'.\nPOD or TYPE/NAME is a required argument for "
-                         "the logs command");
+                         "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a "
+                         "required argument for the logs command");
     if (c->argc && o->selector)
         return cmd_usage(c, err, "only a selector (-l) or a POD name is allowed");
     if (c->argc > 1 && o->container)
@@ -317,12 +321,13 @@ static int run_logs(struct cmd_ctx *c, struct err **err)
         r = logs_find(c, o, &sources, err);
     if (r < 0)
         return r;
-    if (o->selector && o->lines < 0)
+    if (o->selector && !cmd_given(c, "tail"))
         all.lines = SELECTED_LINES;
     if (o->follow && sources.len > (size_t)o->streams_most)
         return err_set(err, ERR_INVALID,
-                       "you are attempting to follow %zu log streams, but maximum allowed concurrency is %" PRId64
-                       ", use --max-log-requests to increase the limit; '%s tail' follows any number",
+                       "you are attempting to follow %zu log streams, but maximum allowed concurrency is "
+                       "%" PRId64 ", use --max-log-requests to increase the limit; '%s tail' follows any "
+                       "number",
                        sources.len, o->streams_most, c->program);
     if (o->follow && fleet_is(c))
         fleet_live(c);
@@ -348,16 +353,19 @@ const struct cmd_entry cmd_logs = {
     .name = "logs",
     .group = CMD_GROUP_WATCH,
     .brief = "Print the log of a container",
-    .help = "Print the log of a container in a Pod. With -f it goes on until the container ends: a stream that breaks, or that "
-            "is ended because the log was rotated, is read on where it was, without a line lost or printed twice.\n\n"
-            "wasmactor/NAME, wasmprovider/NAME and latticehost/NAME mean the hosts that run them, as far as these are Pods: "
-            "wasmCloud hosts write what components log into their own logs.\n\n"
+    .help = "Print the log of a container in a Pod. With -f it goes on until the container ends: a stream "
+            "that breaks, or that is ended because the log was rotated, is read on where it was, without a line "
+            "lost or printed twice.\n\n"
+            "wasmactor/NAME, wasmprovider/NAME and latticehost/NAME mean the hosts that run them, as far as "
+            "these are Pods: wasmCloud hosts write what components log into their own logs.\n\n"
             "Many Pods and clusters in the order of time: see tail.",
     .usage = "(POD | KIND/NAME) [CONTAINER] [options]",
     .examples = "# The log of a Pod with one container\n%P logs web-1\n"
-                "# The last 20 lines of a Pod of a Deployment, and what follows\n%P logs -f --tail=20 deployment/web\n"
+                "# The last 20 lines of a Pod of a Deployment, and what follows\n"
+                "%P logs -f --tail=20 deployment/web\n"
                 "# What the container said before it was restarted\n%P logs -p web-1 -c app\n"
-                "# All Pods with a label, each line with its source and time\n%P logs -l app=web --prefix --timestamps",
+                "# All Pods with a label, each line with its source and time\n"
+                "%P logs -l app=web --prefix --timestamps",
     .opts = logs_opts,
     .options_size = sizeof(struct logs_options),
     .max_args = 2,

@@ -72,8 +72,8 @@ static int default_container(const cJSON *pod, const char **ret, struct err **er
     static const size_t order[] = {1, 2, 0}; /* init containers last, as people count */
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
         json_each (one, json_at(pod, container_lists[order[i]])) {
-            _cleanup_free_ char *text = xasprintf("%s%s", json_str_or(one, "name", ""),
-                                                  order[i] == 0 ? " (init)" : order[i] == 2 ? " (ephem)" : "");
+            const char *sort = order[i] == 0 ? " (init)" : order[i] == 2 ? " (ephem)" : "";
+            _cleanup_free_ char *text = xasprintf("%s%s", json_str_or(one, "name", ""), sort);
             strv_push(&names, text);
         }
     if (strv_len(names) > 1) {
@@ -162,8 +162,8 @@ static int add_selected(struct cmd_ctx *c, const struct logs_options *o, const c
         return 0;
     }
     if (!n)
-        return err_set(err, ERR_NOT_FOUND, "no pods of %s: its selector (%s) matches none in namespace %s", what,
-                       labels, cmd_namespace(c));
+        return err_set(err, ERR_NOT_FOUND, "no pods of %s: its selector (%s) matches none in namespace %s",
+                       what, labels, cmd_namespace(c));
     if (!what || o->all_pods) {
         json_each (pod, items)
             if ((r = add_pod(o, pod, o->container, s, err)) < 0)
@@ -199,7 +199,8 @@ static int host_pods(struct cmd_ctx *c, const struct logs_options *o, char **hos
         strv_push(ret_told, told);
         if (!hostname)
             continue;
-        /* A Pod's name is the host name of what runs in it. Who may not list Pods everywhere is told the names only. */
+        /* A Pod's name is the host name of what runs in it. Who may not list Pods everywhere is told names
+         * only. */
         field = xasprintf("metadata.name=%s", hostname);
         if (list_pods(c, NULL, NULL, field, &list, NULL) < 0)
             continue;
@@ -235,10 +236,10 @@ static int add_wasm(struct cmd_ctx *c, const struct logs_options *o, const struc
         return r;
     _cleanup_free_ char *list = strv_join(told, ", ");
     return err_set(err, ERR_UNSUPPORTED,
-                   "wasmCloud hosts write what components log into their own logs and do not send it out, and "
-                   "none of the hosts %s a Pod of this cluster: look at the log of %s (journalctl, docker logs "
-                   "or where the host process writes to)",
-                   is_host ? "named is" : "that run it is", list);
+                   "wasmCloud hosts write what components log into their own logs and do not send it out, "
+                   "and %s no Pod of this cluster: look at the log of %s (journalctl, docker logs or "
+                   "where the host process writes to)",
+                   is_host ? "this host is" : "what runs it is", list);
 }
 
 static int add_named(struct cmd_ctx *c, const struct logs_options *o, const char *kind, const char *name,

@@ -23,9 +23,9 @@ struct logs_sources {
 void logs_sources_release(struct logs_sources *s);
 #define _cleanup_logs_sources_ _cleanup_(logs_sources_release)
 
-/* The containers that the arguments (POD [CONTAINER] | KIND/NAME) or -l mean: of one Pod the one that -c names, that
- * an annotation or its place says to be the main one, or all. Of things that select Pods one Pod is taken, the one that runs, unless
- * --all-pods is given; notes say which. */
+/* The containers that the arguments (POD [CONTAINER] | KIND/NAME) or -l mean: of one Pod the one that -c
+ * names, that an annotation or its place says to be the main one, or all. Of things that select Pods one Pod
+ * is taken, the one that runs, unless --all-pods is given; notes say which. */
 int logs_find(struct cmd_ctx *c, const struct logs_options *o, struct logs_sources *ret, struct err **err);
 
 /* The status of a container in a Pod, NULL when it has none. */

@@ -27,9 +27,9 @@ def free_ports(n):
 
 
 class Cluster:
-    """etcd and kube-apiserver in a folder of their own."""
+    """etcd and kube-apiserver in a folder of their own. audit: every request is written to self.audit_log when it is complete."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, audit=False):
         self.dir, self.children = folder, []
         client, peer, self.port = free_ports(3)
         self.etcd = etcd = f"http://127.0.0.1:{client}"
@@ -42,13 +42,19 @@ class Cluster:
         self.start(part("etcd"), "--name", "t", "--data-dir", "etcd", "--listen-client-urls", etcd, "--advertise-client-urls",
                    etcd, "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls",
                    f"http://127.0.0.1:{peer}", "--initial-cluster", f"t=http://127.0.0.1:{peer}", "--unsafe-no-fsync")
+        self.audit_log = os.path.join(folder, "audit.log")
+        audited = []
+        if audit:
+            policy = self.write("audit.yaml", "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived, ResponseStarted]\n"
+                                              "rules: [{level: Metadata}]\n")
+            audited = [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking"]
         url = f"https://127.0.0.1:{self.port}"
         self.start(part("kube-apiserver"), f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", "--endpoint-reconciler-type=none",
                    f"--secure-port={self.port}", "--tls-cert-file=server.crt", "--tls-private-key-file=server.key",
                    "--token-auth-file=tokens", "--authorization-mode=RBAC", f"--service-account-issuer={url}",
                    "--service-account-key-file=sa.pub", "--service-account-signing-key-file=sa.key",
                    "--service-cluster-ip-range=10.96.0.0/16", "--disable-admission-plugins=ServiceAccount",
-                   "--anonymous-auth=false")
+                   "--anonymous-auth=false", *audited)
         self.kubeconfig = self.write("kubeconfig", f"""apiVersion: v1
 kind: Config
 current-context: t

@@ -58,7 +58,7 @@ WORDS = [
     (r"invalid argument .* for .* flag: must be .*", r"([Ii]nvalid .*|Must be .*)", "one form for every wrong value"),
     (r"(unexpected arguments?: .*|.* needs (at least|exactly) .*)", r"([Uu]nexpected args: .*|unexpected arguments: .*)",
      "one form for every argument too many or too few"),
-    (r"must specify the manifests with -f FILE, -f FOLDER or -f -", r"must specify one of -f and -k", "there is no -k"),
+    (r"must specify the manifests with -f FILE, .*", r"must specify one of -f and -k", "says what can be given"),
     (r"you must specify the type of resource to \w+, like .*",
      r"([Yy]ou must specify the type of resource to .*|You must provide one or more resources by argument or filename\.)",
      "gives an example"),
@@ -83,12 +83,42 @@ WORDS = [
     (r"(condition not met for|timed out waiting for the condition on) \S+ \(.*\)", r"(condition not met for|timed out waiting for .* on) \S+",
      "says what is there instead"),
     (r"say what to wait for: .*", r"(unrecognized condition: .*|one of .*|.*required.*|.*must.*)", "says what can be waited for"),
-    (r"cannot set --all and --selector at the same time", r"setting 'all' parameter but found a non empty selector\..*",
+    (r"cannot set --all and --(field-)?selector at the same time", r"setting 'all' parameter but found a non empty selector\..*",
      "names the options as they are typed"),
-    (r"-f goes with neither kinds and names nor --all nor a selector", r"when paths, URLs, or stdin is provided as input.*",
+    (r"-f goes with neither kinds and names nor --all nor .*", r"when paths, URLs, or stdin is provided as input.*",
      "names the options as they are typed"),
     (r"--raw needs a path that starts with '/', like /version", r"--raw must be a valid URL path: .*", "gives an example"),
     (r"--for must be in resource/name form", r"arguments in resource/name form may not have more than one slash", "names the option"),
+    (r"(must specify |expected )?'?logs .*|error: .*unexpected argument: .*|unexpected argument: .*", r"expected 'logs .*", "the usage of wasmctl logs"),
+    (r"--output json is not available in .*; -o name is", r"--output json is not available in .*", "it is refused, not ignored"),
+    (r"could not read certificate-authority data from .*", r"could not stat certificate-authority file .*", "it is read, not looked at"),
+    (r"\S+ is true or false, not .*", r"strconv\.ParseBool: .*", "names the property"),
+    (r"unable to parse \S+: a property is .*", r"unable to parse \S+ after .*", "says what a property looks like"),
+    (r"(error (reading|parsing) .*): (.*)", r"error (reading|parsing) .*, .*", "a colon between what was tried and why it failed, as everywhere"),
+    (r"couldn't find resource for .*", r"couldn't find resource for .*", "says what is missing"),
+    (r"Warning: the server doesn't have a resource type \".*", r"Warning: the server doesn't have a resource type '.*",
+     "names the kind that was probably meant"),
+    (r"--subresource and a name cannot be used with a URL", r"--subresource can not be used with NonResourceURL", "names are refused too"),
+    (r"you must specify two arguments: .*", r"you must specify two arguments: .*", "without the full stop"),
+    (r"unknown command .* for .*", r"unknown command .*", "names the command it was given to"),
+    (r"unexpected arguments: .*", r"extra arguments: .*", "one form for every argument too many or too few"),
+    (r"\['(.*) already has a value .*\]", r"'.* already has a value .*", "several of them on one line"),
+    (r"(invalid label value: .*): a value is .*", r"invalid label value: .*: a valid label must .*", "shorter"),
+    (r"invalid argument .* for .* flag: must be .*", r"--type must be one of .*", "one form for every wrong value"),
+    (r"open \S+: No such file or directory", r"unable to read patch file: .*", "shorter"),
+    (r"the patch:\d+:\d+: .*", r"unable to parse .*", "line and column come first, then what is wrong there"),
+    (r"application/strategic-merge-patch\+json is not supported by .*", r"application/strategic-merge-patch\+json is not supported by .*",
+     "the server lists what it takes in any order"),
+    (r"resource\(s\) were provided, but no name was specified", r"at least one image update is required", "the name is missed first"),
+    (r"Expected resource version to be .*", r"Expected resource version to be .*", "each program has an object of its own"),
+    (r"unexpected -o output mode: .*", r"unexpected -o output mode: .*", "with a full stop"),
+    (r"selector \"[^\"]*\": .*", r"the provided selector .* is not valid: .*", "says where it is wrong"),
+    (r"--force cannot be used with --server-side: see .*", r"--force cannot be used with --server-side", "says what to do instead"),
+    (r"invalid resource type \w+: only latticehosts and nodes have taints", r"invalid resource type \w+, only node types are supported",
+     "LatticeHosts have taints too"),
+    (r"invalid taint (effect|spec): .*", r"invalid taint (effect|spec): .*", "says what is valid"),
+    (r"can not both modify and remove .*", r"can not both modify and remove .*", "the taint as it was typed"),
+    (r"duplicated taints .*", r"duplicated taints .*", "the taint as it was typed"),
     (r"No resources found in NS namespace\.", r"No resources found", "names the namespace for several kinds too"),
 ]
 
@@ -317,6 +347,11 @@ def page():
                 rows.append(f"| `{command}` | {same[mark]} | {(reason(options) or '').replace('|', chr(92) + '|')} |")
         if rows:
             text += [f"### {name}", "", "| command line | same | why |", "|---|---|---|", *rows, ""]
+    text += ["## Requests", "",
+             "`tests/cli/requests_real.py` counts requests in the API server's audit log, with warm caches of discovery: `get` sends one whatever "
+             "it gets (one a",
+             "name), `apply` one an object (kubectl one more), `describe` two (the object and its Events), `scale` one (kubectl two), `wait` one when "
+             "it is so already,", "`delete --wait=false` one. After a NotFound of a name one more asks for the names there are, to suggest one.", ""]
     if WORDS:
         text += ["### Words of messages", "", "| wasmctl | kubectl | why |", "|---|---|---|"]
         for ours, theirs, why in WORDS:

@@ -1,4 +1,6 @@
 """What is read and refused: files, standard input, several documents, wrong command lines, exit codes."""
+LOGS = "said as by every other command; kubectl logs has words of its own"
+EARLY = "what cannot be meant is refused before the server is asked"
 CLIENT_SIDE = "apply is server-side here: one request, no annotation, no field lost; --server-side is the same in both"
 CM = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}, labels: {{set: {1}}}}}\ndata: {{k: {0}}}\n"
 FILES = {
@@ -144,15 +146,15 @@ LINES = [
     ("describe pods -n {ns}",),
     ("describe deploy -l app=none -n {ns}",),
     ("logs",),
-    ("logs nope -n {ns}",),
-    ("logs deploy/nope -n {ns}",),
+    ("logs nope -n {ns}", "out", LOGS),
+    ("logs deploy/nope -n {ns}", "out", LOGS),
     ("logs -l app=none -n {ns}",),
-    ("logs cm/one -n {ns}",),
-    ("logs nope -n {ns} --since=1m --since-time=2026-01-01T00:00:00Z",),
+    ("logs cm/one -n {ns}", "out", LOGS),
+    ("logs nope -n {ns} --since=1m --since-time=2026-01-01T00:00:00Z", "text", EARLY),
     ("logs nope -n {ns} --tail=x",),
-    ("logs nope -n {ns} --limit-bytes=-1",),
-    ("logs nope -n {ns} --since=-1m",),
-    ("logs nope -n {ns} --since-time=yesterday",),
+    ("logs nope -n {ns} --limit-bytes=-1", "text", EARLY),
+    ("logs nope -n {ns} --since=-1m", "text", EARLY),
+    ("logs nope -n {ns} --since-time=yesterday", "text", EARLY),
     ("logs nope a b -n {ns}",),
     ("explain",),
     ("version --nope",),
