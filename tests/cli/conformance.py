@@ -8,7 +8,7 @@ The lines are in lines/<topic>.py: FILES (name -> text), which both programs fin
 options. {ns} is the program's namespace; every topic has one of its own for each program (names of the same length, compared as NS).
 The two programs run side by side; a line begins when the one before it has ended in both.
 
-Only what differs by design carries a reason, the one option that is none of these:
+Only what differs by design carries a reason, the one option that is none of these; it may also follow a colon ("out: because"):
   "code"         the exit code alone is compared
   "out"          the output too but not the message
   "text"         the kind of the message, not its words
@@ -55,7 +55,7 @@ WORDS = [
     (r"(.*); did you mean .*", r"no context exists with the name: .*", "names the context that was probably meant"),
     (r"invalid argument .* for .* flag: must be .*", r"invalid argument .* for .* flag: (strconv|time|unable to parse|invalid).*",
      "says what the value must be"),
-    (r"invalid argument .* for .* flag: must be .*", r"([Ii]nvalid .*|Must be .*)", "one form for every wrong value"),
+    (r"invalid argument .* for .* flag: must be .*", r"([Ii]nvalid .*|The --\S+ flag is required.*)", "one form for every wrong value"),
     (r"(unexpected arguments?: .*|.* needs (at least|exactly) .*)", r"([Uu]nexpected args: .*|unexpected arguments: .*)",
      "one form for every argument too many or too few"),
     (r"must specify the manifests with -f FILE, .*", r"must specify one of -f and -k", "says what can be given"),
@@ -265,6 +265,16 @@ def compare_files(name, ours, theirs, kubectl):
     return [] if read[0] == read[1] else [f"{name}:\n{read[0]}\nkubectl's:\n{read[1]}"]
 
 
+def lines_of(module):
+    """(line, options) of a table, "code: because" as two options."""
+    for line, *options in module.LINES:
+        split = []
+        for option in options:
+            mark, colon, why = option.partition(": ")
+            split += [mark, why] if colon and mark in COMPARED else [option]
+        yield line, split
+
+
 def value(options, key):
     return next((o[len(key):] for o in options if o.startswith(key)), None)
 
@@ -292,7 +302,7 @@ def run_line(line, options, ours, theirs, kubectls):
 
 class Topic:
     def __init__(self, name, cluster, folder):
-        self.name, self.lines = name, importlib.import_module(f"lines.{name}").LINES
+        self.name, self.lines = name, list(lines_of(importlib.import_module(f"lines.{name}")))
         files = os.path.join(folder, name)
         os.makedirs(files)
         for file, text in importlib.import_module(f"lines.{name}").FILES.items():
@@ -309,7 +319,7 @@ class Topic:
     def run(self, verbose):
         """(lines, different ones, report)"""
         report, different = [], 0
-        for line, *options in self.lines:
+        for line, options in self.lines:
             problems = run_line(line, options, self.ours, self.theirs, self.kubectls)
             different += bool(problems)
             if problems or verbose:
@@ -340,7 +350,7 @@ def page():
     same = {"differs": "nothing", "code": "code", "out": "output", "text": "words"}
     for name, module in topics:
         rows = []
-        for line, *options in module.LINES:
+        for line, options in lines_of(module):
             mark = next((o for o in options if o in COMPARED), None)
             if mark:
                 command = line.replace("{ns}", "NS").replace("|", "\\|")
@@ -364,7 +374,7 @@ def page():
 
 def without_reason():
     """Lines of the tables that differ without saying why."""
-    return [f"lines/{name}.py: {line}" for name in topic_names() for line, *options in importlib.import_module(f"lines.{name}").LINES
+    return [f"lines/{name}.py: {line}" for name in topic_names() for line, options in lines_of(importlib.import_module(f"lines.{name}"))
             if any(o in COMPARED for o in options) and not reason(options)]
 
 

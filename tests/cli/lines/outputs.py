@@ -75,20 +75,13 @@ THREE = "get cm first second third -n {ns} -o '"
 MANY = "get deploy many -n {ns} -o '"
 MINE = "get cm -l app -n {ns} "
 
-# Messages of a template that fails hold the whole object in Go's notation; ours name what failed alone.
-TEMPLATE_FAILS = "out"
-# kubectl also writes the failure, the template and the object to standard output, behind what was printed.
-GO_TEMPLATE_FAILS = "code"
-# kubectl loses the error of a table that cannot be sorted: "No resources found", exit code 0.
-SORT_FAILS = "differs"
-# kubectl's List of apply has an order of its own and an empty metadata; ours is the one of get.
-APPLY_LIST = "code"
-# Where there are no Events, kubectl prints no list whatever the format; templates and JSON have an empty one from us.
-NO_EVENTS = "differs"
-# kubectl's own list of Events: an EventList with members in the order of its types; its -o name names nothing.
-EVENT_LIST = "differs"
-# An element that is not there yet may come: we wait for it, kubectl gives up at once.
-NOT_YET = "out"
+TEMPLATE_FAILS = "out: kubectl's message holds the whole object in Go's notation; ours names what failed alone"
+GO_TEMPLATE_FAILS = "code: kubectl also writes the failure, the template and the object to standard output"
+SORT_FAILS = "differs: kubectl loses the error of a table that cannot be sorted and says No resources found, with exit code 0"
+APPLY_LIST = "code: kubectl's List of apply has an order of its own and an empty metadata; ours is the one of get"
+NO_EVENTS = "differs: where there are no Events kubectl prints no list; templates and JSON have an empty one here"
+EVENT_LIST = "differs: kubectl has an EventList with members in the order of its types, and its -o name names nothing"
+NOT_YET = "out: an element that is not there yet may come: waited for here, kubectl gives up at once"
 
 LINES = [
     ("apply --server-side -n {ns} -f set.yaml",),
@@ -168,7 +161,7 @@ LINES = [
     (THREE + "custom-columns='",),
     (THREE + "custom-columns=NAME:.metadata.name,'", ),
     (THREE + "custom-columns=NAME:{.a}{.b}'",),
-    (THREE + "custom-columns=NAME:{.a[}'", "code"),  # kubectl says so behind the headers
+    (THREE + "custom-columns=NAME:{.a[}'", "code: kubectl says so behind the headers"),
     ("get deploy -n {ns} -o custom-columns=NAME:.metadata.name,IMAGES:.spec.template.spec.containers[*].image,"
      "PORTS:.spec.template.spec.containers[*].ports[*].containerPort,R:.spec.replicas,S:.spec.strategy",),
     ("get deploy many -n {ns} -o custom-columns=C:.spec.template.spec.containers",),
@@ -188,7 +181,7 @@ LINES = [
     (THREE + "go-template={{range .items}}{{with .metadata.annotations}}{{index . \"example.com/rank\"}}{{else}}none{{end}},{{end}}'",),
     (THREE + "go-template={{(index .items 0).metadata.labels}} {{printf \"%s|%5d|%v\" .kind (len .items) true}}'",),
     (THREE + "go-template={{range $k, $v := (index .items 1).data}}{{$k}}:{{printf \"%q\" $v}} {{end}}'",),
-    (THREE + "go-template={{ /* note */ }}'", "out"),
+    (THREE + "go-template={{ /* note */ }}'", "out: comments with blanks inside the braces are refused in other words"),
     (THREE + "go-template={{- range .items -}} {{- .metadata.name -}} {{- end -}}'",),
     (THREE + "go-template={{index .items 9}}'", GO_TEMPLATE_FAILS),
     (THREE + "go-template={{.kind.x}}'", GO_TEMPLATE_FAILS),
