@@ -103,6 +103,36 @@ static int take_page(void *arg, cJSON *page, struct err **err _unused_)
     return 0;
 }
 
+static int list_target(struct describing *g, const struct cli_target *t, cJSON *all, struct err **err)
+{
+    _cleanup_free_ char *path = kube_path(t->resource, t->namespace, NULL, NULL);
+    _cleanup_buf_ struct buf query = BUF_INIT;
+    struct kube_client *client;
+    int r = cmd_client(g->c, &client, err);
+
+    if (r < 0)
+        return r;
+    cli_query_add(&query, "labelSelector", g->o->selector);
+    r = kube_list_wait(client, path, buf_str(&query), NULL, 0, take_page, all, NULL, err);
+    return cli_explain_missing(g->c, t->resource, r, err);
+}
+
+/* No object has the name: those whose names begin with it are meant. False when there are none. */
+static bool describe_by_prefix(struct describing *g, const struct cli_target *t)
+{
+    _cleanup_json_ cJSON *all = cJSON_CreateArray();
+    bool found = false;
+
+    if (g->o->files || list_target(g, t, all, NULL) < 0)
+        return false;
+    json_each (o, all)
+        if (str_starts(json_str_or(o, "metadata.name", ""), t->name)) {
+            describe_object(g, o);
+            found = true;
+        }
+    return found;
+}
+
 static int describe_target(struct describing *g, const struct cli_target *t, struct err **err)
 {
     _cleanup_json_ cJSON *all = cJSON_CreateArray();
@@ -111,21 +141,16 @@ static int describe_target(struct describing *g, const struct cli_target *t, str
     g->resource = t->resource;
     if (t->name) {
         _cleanup_json_ cJSON *o = NULL;
+        _cleanup_err_ struct err *e = NULL;
         struct cli_request request = {.resource = t->resource, .namespace = t->namespace, .name = t->name};
-        r = cli_request(g->c, &request, &o, err);
+        r = cli_request(g->c, &request, &o, &e);
         if (r == 0)
             describe_object(g, o);
-        return r;
+        else if (e->http == 404 && describe_by_prefix(g, t))
+            return 0;
+        return r < 0 ? err_move(err, TAKE_PTR(e)) : 0;
     }
-    _cleanup_free_ char *path = kube_path(t->resource, t->namespace, NULL, NULL);
-    _cleanup_buf_ struct buf query = BUF_INIT;
-    struct kube_client *client;
-    r = cmd_client(g->c, &client, err);
-    if (r < 0)
-        return r;
-    cli_query_add(&query, "labelSelector", g->o->selector);
-    r = kube_list_wait(client, path, buf_str(&query), NULL, 0, take_page, all, NULL, err);
-    r = cli_explain_missing(g->c, t->resource, r, err);
+    r = list_target(g, t, all, err);
     json_each (o, all)
         describe_object(g, o);
     return r;
@@ -172,6 +197,7 @@ const struct cmd_entry cmd_describe = {
     .usage = "(KIND [NAME...] | KIND/NAME... | -f FILE) [options]",
     .examples = "# Why an actor does not run\n%P describe wasmactor hello\n"
                 "# What a host does\n%P describe latticehost nabc...\n"
+                "# Everything whose name begins with web\n%P describe pod web\n"
                 "# All actors of an application\n%P describe wa -l app=todo",
     .opts = describe_opts,
     .options_size = sizeof(struct describe_options),

@@ -311,12 +311,65 @@ static void add_value(struct describe *d, int level, const char *title, const cJ
     }
 }
 
-void describe_any(struct describe *d, const cJSON *o)
+/* What kubectl keeps of an applied manifest: all of it again, and of a Secret its values. */
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+
+static void describe_head_of(struct describe *d, const cJSON *o)
 {
+    _cleanup_json_ cJSON *annotations = cJSON_Duplicate(json_at(o, "metadata.annotations"), true);
+
+    cJSON_DeleteItemFromObjectCaseSensitive(annotations, LAST_APPLIED);
     describe_kv(d, 0, "Name", "%s", json_str_or(o, "metadata.name", ""));
     describe_kv(d, 0, "Namespace", "%s", json_str_or(o, "metadata.namespace", ""));
     describe_map(d, 0, "Labels", json_at(o, "metadata.labels"), "=");
-    describe_map(d, 0, "Annotations", json_at(o, "metadata.annotations"), ": ");
+    describe_map(d, 0, "Annotations", annotations, ": ");
+}
+
+static void describe_sizes(struct describe *d, const char *title, const cJSON *data)
+{
+    describe_head(d, 0, title);
+    json_each (value, data) {
+        _cleanup_free_ char *plain = NULL;
+        size_t len = 0;
+        if (cJSON_IsString(value) && str_base64_decode(value->valuestring, &plain, &len) == 0)
+            describe_kv(d, 1, value->string, "%zu bytes", len);
+        else
+            describe_kv(d, 1, value->string, "<not readable>");
+    }
+}
+
+/* Keys are the user's own and stay as they are. A Secret's values are not shown. */
+static bool describe_data(struct describe *d, const cJSON *o)
+{
+    const char *kind = json_str_or(o, "kind", "");
+    bool secret = streq(kind, "Secret");
+
+    if (!streq(json_str_or(o, "apiVersion", ""), "v1") || (!secret && !streq(kind, "ConfigMap")))
+        return false;
+    describe_head_of(d, o);
+    describe_opt(d, 0, "Type", json_str(o, "type"));
+    if (json_bool(o, "immutable", false))
+        describe_kv(d, 0, "Immutable", "true");
+    const cJSON *data = json_get(o, "data"), *binary = json_get(o, "binaryData");
+    if (!cJSON_GetArraySize(data)) {
+        describe_none(d, 0, "Data");
+    } else if (secret) {
+        describe_sizes(d, "Data", data);
+    } else {
+        describe_head(d, 0, "Data");
+        json_each (value, data)
+            describe_kv(d, 1, value->string, "%s", cJSON_IsString(value) ? value->valuestring : "");
+    }
+    if (cJSON_GetArraySize(binary))
+        describe_sizes(d, "Binary Data", binary);
+    return true;
+}
+
+void describe_any(struct describe *d, const cJSON *o)
+{
+    if (describe_data(d, o))
+        return;
+    describe_head_of(d, o);
     describe_kv(d, 0, "API Version", "%s", json_str_or(o, "apiVersion", ""));
     describe_kv(d, 0, "Kind", "%s", json_str_or(o, "kind", ""));
     json_each (item, o) {

@@ -43,7 +43,7 @@ const char *describe_age(const char *when, char out[24]);
 /* events: List of core/v1 Events. */
 void describe_events(struct describe *d, const cJSON *events);
 
-/* Any object, all fields. */
+/* Any object, all fields; of a Secret no values. */
 void describe_any(struct describe *d, const cJSON *o);
 /* Our kinds; false when the kind is none of them. actors, providers: Lists of what may run on a host
  * (LatticeHost), may be NULL. */

@@ -58,14 +58,43 @@ class Describe(CliTest):
         self.assertNotIn("other", text)
         self.assertTrue(text.endswith("Events:  <none>"))
 
-    def test_any_object(self):
+    def test_values_of_secrets_stay_hidden(self):
+        manifest = '{"data":{"pass.word":"aHVzaA=="}}'
+        self.api.on("GET", "/api/v1/namespaces/default/secrets/s", Answer(
+            {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"pass.word": "aHVzaA==", "empty": ""},
+             "metadata": {"name": "s", "namespace": "default",
+                          "annotations": {"kubectl.kubernetes.io/last-applied-configuration": manifest}}}))
+        self.api.on("GET", EVENTS, Answer(listing(kind="EventList")))
+        text = self.plain("describe", "secret", "s")
+        self.assertNotIn("aHVzaA", text)
+        self.assertNotIn("hush", text)
+        self.assertIn("\nType:  Opaque\nData:\npass.word:  4 bytes\nempty:  0 bytes\nEvents:", text)
+
+    def test_keys_of_config_maps_stay_as_they_are(self):
         self.api.on("GET", "/api/v1/namespaces/default/configmaps/c", Answer(
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default", "labels": {"a": "b"}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"},
+             "data": {"someKey": "x", "file.txt": "a\nb"}, "binaryData": {"icon": "AAEC"}}))
+        self.api.on("GET", EVENTS, Answer(listing(kind="EventList")))
+        text = self.plain("describe", "cm", "c")
+        self.assertIn("\nsomeKey:  x\n", text)
+        self.assertIn("\nfile.txt:  a\nb\n", text)
+        self.assertIn("\nBinary Data:\nicon:  3 bytes\n", text)
+
+    def test_beginning_of_a_name(self):
+        self.api.on("GET", ACTORS + "/web", not_found("wasmactors.wasmctl.dev", "web"))
+        self.api.on("GET", ACTORS, Answer(listing(actor("web-1"), actor("other"), actor("web-2"))))
+        self.api.on("GET", EVENTS, Answer(listing(kind="EventList")))
+        text = self.plain("describe", "wa", "web")
+        self.assertEqual(["web-1", "web-2"], re.findall(r"(?m)^Name:  (\S+)$", text))
+
+    def test_any_object(self):
+        self.api.on("GET", "/api/v1/namespaces/default/serviceaccounts/c", Answer(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "c", "namespace": "default", "labels": {"a": "b"}},
              "data": {"someKey": "x", "list": ["p", "q"]}}))
         self.api.on("GET", EVENTS, Answer(listing(kind="EventList")))
-        got = self.run_cli("describe", "configmap", "c")
+        got = self.run_cli("describe", "serviceaccount", "c")
         self.assertEqual("Name:         c\nNamespace:    default\nLabels:       a=b\nAnnotations:  <none>\nAPI Version:  v1\n"
-                         "Kind:         ConfigMap\nMetadata:\nData:\n  List:\n    p\n    q\n  Some Key:  x\nEvents:  <none>\n", got.out)
+                         "Kind:         ServiceAccount\nMetadata:\nData:\n  List:\n    p\n    q\n  Some Key:  x\nEvents:  <none>\n", got.out)
 
     def test_missing(self):
         self.api.on("GET", ACTORS + "/b", not_found("wasmactors.wasmctl.dev", "b"))
