@@ -118,6 +118,10 @@ WORDS = [
      "LatticeHosts have taints too"),
     (r"invalid taint (effect|spec): .*", r"invalid taint (effect|spec): .*", "says what is valid"),
     (r"can not both modify and remove .*", r"can not both modify and remove .*", "the taint as it was typed"),
+    (r"unknown flag: \S+, did you mean .*", r"unknown flag: \S+", "names the option that was probably meant"),
+    (r"(error reading \S+): No such file or directory", r"error reading \S+: no such file or directory", "the system's own words"),
+    (r"cannot give a key name for a directory path: .*", r"cannot give a key name for a directory path", "says which"),
+    (r"cannot create \"\w+\" without a manifest: .*", r"Unexpected args: .*", "says what can be created without one"),
     (r"duplicated taints .*", r"duplicated taints .*", "the taint as it was typed"),
     (r"No resources found in NS namespace\.", r"No resources found", "names the namespace for several kinds too"),
 ]
