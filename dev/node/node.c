@@ -189,6 +189,22 @@ static void step_later(struct dev_node *n)
         n->later = loop_defer(n->loop, step_all, n);
 }
 
+void dev_node_leave(struct dev_node *n)
+{
+    _cleanup_json_ cJSON *node = dev_node_object(n->name), *lease = dev_node_lease(n->name, 0);
+    const cJSON *objects[] = {node, lease};
+
+    loop_timer_stop(n->lease_timer);
+    loop_timer_stop(n->retry);
+    kube_req_cancel(TAKE_PTR(n->lease));
+    kube_req_cancel(TAKE_PTR(n->self->req));
+    for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
+        _cleanup_free_ char *path = dev_object_path(objects[i], NULL);
+        struct kube_call call = {.method = "DELETE", .path = path};
+        kube_do(n->client, &call);
+    }
+}
+
 bool dev_node_is_settled(const struct dev_node *n)
 {
     if (!n->complete || n->self->req || !n->self->status || !namespaces_there(n))

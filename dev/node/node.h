@@ -69,6 +69,8 @@ void dev_run_release(struct dev_run *r);
 
 /* From here on what the node holds is all there is: Pods of it that are unknown here are deleted. */
 void dev_node_complete(struct dev_node *n);
+/* Takes Node and Lease out of the API server: nobody else would. Its Pods are to be removed before. */
+void dev_node_leave(struct dev_node *n);
 /* Everything is in the API server. */
 bool dev_node_is_settled(const struct dev_node *n);
 

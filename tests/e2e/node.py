@@ -250,6 +250,8 @@ def node_serves_numbered_lines():
         last = node.pod("pod-2")["lines"]
         expect_row(Follow("pod-2", "").wait_end().lines(), first=1, last=last)
     wait_for("its pods are gone", lambda: not objects("pods", "lognode"))
+    names = [n["metadata"]["name"] for n in objects("nodes", "default")]
+    expect(names == [Env.get().status["context"]], f"nodes that are left: {names}")
 
 
 @test

@@ -444,7 +444,7 @@ static void on_farewell(void *arg)
     loop_stop(arg);
 }
 
-/* Deletes the Pods, as far as the API server takes it within two seconds. */
+/* Deletes Pods and Node, as far as the API server takes it within two seconds. */
 static void farewell(struct program *p)
 {
     struct loop_timer *limit = loop_timer_new(p->loop, on_farewell, p->loop);
@@ -456,6 +456,7 @@ static void farewell(struct program *p)
         dev_node_pod_remove(p->node, b->pod);
         box_free(b);
     }
+    dev_node_leave(p->node);
     loop_timer_start(limit, 2000);
     loop_run(p->loop);
     loop_timer_free(limit);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -162,7 +163,7 @@ static void faults_are_read(void **state _unused_)
 }
 
 /* Runs a keeper in a process of its own, as the environment does, until it has ended. */
-static int keep(const char *folder, int64_t rotate_bytes, const char *script)
+static int keep(const char *folder, int64_t rotate_bytes, int64_t disk_bytes, const char *script)
 {
     int pair[2], status = 0;
     struct dev_keep_word word = {0};
@@ -177,6 +178,11 @@ static int keep(const char *folder, int64_t rotate_bytes, const char *script)
             _exit(1);
         for (int fd = DEV_KEEP_SYNC_FD + 1; fd < 64; fd++)
             close(fd);
+        /* As good as a disk that is full. */
+        const struct rlimit limit = {.rlim_cur = (rlim_t)disk_bytes, .rlim_max = (rlim_t)disk_bytes};
+        signal(SIGXFSZ, SIG_IGN);
+        if (disk_bytes && setrlimit(RLIMIT_FSIZE, &limit) < 0)
+            _exit(1);
         struct loop *l = loop_new();
         int r = dev_keep(l, &o, NULL);
         loop_free(l);
@@ -206,7 +212,7 @@ static void a_keeper_keeps_every_line_and_the_end(void **state _unused_)
     _cleanup_(dev_cri_meta_release) struct dev_cri_meta m = {0};
     size_t len = 0;
 
-    assert_int_equal(keep(folder, 0, "echo one; printf 'two\\n\\nhalf'; exit 3"), 0);
+    assert_int_equal(keep(folder, 0, 0, "echo one; printf 'two\\n\\nhalf'; exit 3"), 0);
     assert_int_equal(file_read(path, 1 << 20, &text, &len, NULL), 0);
     len = dev_cri_strip(text, len);
     assert_int_equal(len, strlen("one\ntwo\n\nhalf\n"));
@@ -223,7 +229,7 @@ static void a_keeper_tells_of_a_signal_and_of_both_streams(void **state _unused_
     _cleanup_free_ char *folder = new_folder("killed"), *path = dev_cri_path(folder, 0), *text = NULL;
     _cleanup_(dev_cri_meta_release) struct dev_cri_meta m = {0};
 
-    assert_int_equal(keep(folder, 0, "echo out; echo err >&2; kill -9 $$"), 0);
+    assert_int_equal(keep(folder, 0, 0, "echo out; echo err >&2; kill -9 $$"), 0);
     assert_int_equal(file_read(path, 1 << 20, &text, NULL, NULL), 0);
     assert_non_null(strstr(text, " stdout F out\n"));
     assert_non_null(strstr(text, " stderr F err\n"));
@@ -239,7 +245,7 @@ static void a_keeper_cuts_long_lines_and_puts_full_files_aside(void **state _unu
     size_t n = 0, len = 0;
 
     /* 100 lines of 3,000 bytes in files of 100 kB: every one is kept. */
-    assert_int_equal(keep(folder, 100000,
+    assert_int_equal(keep(folder, 100000, 0,
                           "i=0; while [ $i -lt 100 ]; do printf '%03000d\\n' $i; i=$((i+1)); done; "
                           "printf '%040000d\\n' 7"),
                      0);
@@ -271,6 +277,27 @@ static void a_keeper_cuts_long_lines_and_puts_full_files_aside(void **state _unu
     assert_int_equal(n, 103);
 }
 
+static void a_full_disk_costs_whole_lines_only(void **state _unused_)
+{
+    _cleanup_free_ char *folder = new_folder("full"), *path = dev_cri_path(folder, 0), *text = NULL;
+    _cleanup_(dev_cri_meta_release) struct dev_cri_meta m = {0};
+    size_t len = 0, n = 0;
+
+    assert_int_equal(
+        keep(folder, 0, 50000, "i=0; while [ $i -lt 200 ]; do printf '%01000d\\n' $i; i=$((i+1)); done"), 0);
+    assert_int_equal(dev_cri_meta_load(folder, 0, &m, NULL), 0);
+    assert_int_equal(m.exit_code, 0);
+    assert_true(m.closed);
+    assert_int_equal(file_read(path, 1 << 20, &text, &len, NULL), 0);
+    for (char *line = text; *line; line = strchr(line, '\n') + 1, n++) {
+        struct dev_cri_line l;
+        assert_true(dev_cri_parse(line, strcspn(line, "\n"), &l));
+        /* The last one that found room may tell how many did not. */
+        assert_true(l.len == 1000 || memmem(l.text, l.len, "could not be written", 20));
+    }
+    assert_in_range(n, 10, 49);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +309,7 @@ int main(void)
         cmocka_unit_test(faults_are_read),
         cmocka_unit_test(a_keeper_keeps_every_line_and_the_end),
         cmocka_unit_test(a_keeper_tells_of_a_signal_and_of_both_streams),
+        cmocka_unit_test(a_full_disk_costs_whole_lines_only),
         cmocka_unit_test(a_keeper_cuts_long_lines_and_puts_full_files_aside),
     };
 
