@@ -125,11 +125,7 @@ void apply_all(struct cmd_ctx *c, struct manifests *set, const struct apply_how 
     for (size_t i = 0; i < set->len; i++) {
         struct err *e = NULL;
         progress_set(progress, "applying %zu of %zu: %s", i + 1, set->len, manifest_name(&set->items[i]));
-        if (apply_one(c, set, &set->items[i], how, results, &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (apply_one(c, set, &set->items[i], how, results, &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
 }

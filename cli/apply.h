@@ -9,9 +9,9 @@ struct apply_how {
     const char *field_manager;
     bool force; /* take fields over from other managers */
     enum cli_dry_run dry_run;
-    int validate;           /* index into cli_validate_choices */
+    int validate;            /* index into cli_validate_choices */
     const char *subresource; /* NULL = the object itself */
-    int64_t crd_timeout_ms; /* how long to wait for a CRD of the set before its objects */
+    int64_t crd_timeout_ms;  /* how long to wait for a CRD of the set before its objects */
 };
 
 /* Applies every object in order. A failing one is reported (cmd_report) and the rest goes on. Objects whose
@@ -19,8 +19,8 @@ struct apply_how {
 void apply_all(struct cmd_ctx *c, struct manifests *set, const struct apply_how *how,
                struct cli_results *results);
 
-/* One object whose kind was found (manifest_resolve()): *ret is what the server made of it. Conflicts of field
- * managers are explained. */
+/* One object whose kind was found (manifest_resolve()): *ret is what the server made of it. Conflicts of
+ * field managers are explained. */
 int apply_send(struct cmd_ctx *c, const struct manifest *m, const struct apply_how *how, cJSON **ret,
                struct err **err);
 

@@ -182,7 +182,8 @@ char *apply_conflict_text(const struct err *e, const cJSON *live, const cJSON *o
         if (!is_conflict(cause))
             continue;
         /* conflict with "kubectl" with subresource "scale" using v1 */
-        const char *message = json_str_or(cause, "message", ""), *field = json_str_or(cause, "field", "a field");
+        const char *message = json_str_or(cause, "message", ""),
+                   *field = json_str_or(cause, "field", "a field");
         _cleanup_free_ char *manager = quoted_after(message, "conflict with \"");
         _cleanup_free_ char *sub = quoted_after(message, "with subresource \"");
         buf_addf(&out, "  %s is managed by \"%s\"%s%s", field, manager ? manager : "another manager",

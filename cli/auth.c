@@ -112,10 +112,10 @@ bool auth_print_rules(struct buf *out, const cJSON *status, bool headers)
     for (size_t i = 0; i < all.list.len; i++) {
         struct rule *r = &all.list.items[i];
         _cleanup_free_ char *verbs = strv_join(r->verbs, " ");
-        r->key = xasprintf(
-            "Verbs:[%s],APIGroups:[%s],Resources:[%s],ResourceNames:[%s],NonResourceURLs:[%s],", verbs,
-            r->group ? r->group : "", r->resource ? r->resource : "", r->name ? r->name : "",
-            r->url ? r->url : "");
+        r->key =
+            xasprintf("Verbs:[%s],APIGroups:[%s],Resources:[%s],ResourceNames:[%s],NonResourceURLs:[%s],",
+                      verbs, r->group ? r->group : "", r->resource ? r->resource : "", r->name ? r->name : "",
+                      r->url ? r->url : "");
     }
     if (all.list.len)
         qsort(all.list.items, all.list.len, sizeof(*all.list.items), compare);

@@ -1,4 +1,5 @@
-/* Programs of others that a command needs: editors, diff programs, kustomize. Nothing else stops meanwhile. */
+/* Programs of others that a command needs: editors, diff programs, kustomize. Nothing else stops meanwhile.
+ */
 #ifndef WASMCTL_CLI_CHILD_H
 #define WASMCTL_CLI_CHILD_H
 
@@ -13,8 +14,8 @@ struct child {
     bool terminal; /* it talks with the person: it has our stdin, and Ctrl-C is for it alone */
 };
 
-/* Runs it to its end. *ret_code: its exit code, 128 + the signal that ended it. ERR_NOT_FOUND when there is no
- * such program; ERR_CANCELLED (the program was ended) when the run over several contexts was. */
+/* Runs it to its end. *ret_code: its exit code, 128 + the signal that ended it. ERR_NOT_FOUND when there is
+ * no such program; ERR_CANCELLED (the program was ended) when the run over several contexts was. */
 int child_run(struct cmd_ctx *c, const struct child *child, int *ret_code, struct err **err);
 
 #endif

@@ -239,6 +239,14 @@ void cmd_report(struct cmd_ctx *c, struct err **e)
     c->failed = true;
 }
 
+bool cmd_report_one(struct cmd_ctx *c, struct err **e)
+{
+    bool over = cmd_hopeless(*e);
+
+    cmd_report(c, e);
+    return !over;
+}
+
 bool cmd_hopeless(const struct err *e)
 {
     return e->http == 401 || (!e->http && (e->code == ERR_UNAVAILABLE || e->code == ERR_UNAUTHORIZED ||

@@ -175,6 +175,9 @@ int cmd_usage(struct cmd_ctx *c, struct err **err, const char *fmt, ...) _printf
 /* Reports an error and goes on (several objects): prints it as kubectl does, takes *e, sets c->failed. */
 void cmd_report(struct cmd_ctx *c, struct err **e);
 
+/* Reports the error of one object among several. False when nothing else will work either. */
+bool cmd_report_one(struct cmd_ctx *c, struct err **e);
+
 /* Nothing else will work either: no connection, or not logged in. Commands over several objects stop then. */
 bool cmd_hopeless(const struct err *e);
 

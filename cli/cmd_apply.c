@@ -33,7 +33,8 @@ static const struct cmd_opt apply_opts[] = {
      "Only the objects of the manifests whose labels match"},
     {"server-side", 0, OPT_FLAG, O(server_side), NULL, "true",
      "Accepted for kubectl's sake: apply is always server-side"},
-    {"subresource", 0, OPT_STRING, O(subresource), "NAME", NULL, "Apply to this part of the objects (status)"},
+    {"subresource", 0, OPT_STRING, O(subresource), "NAME", NULL,
+     "Apply to this part of the objects (status)"},
     {"timeout", 0, OPT_DURATION, O(timeout_ns), NULL, "0",
      "With --prune and --wait: how long to wait; 0 = for ever", .negative = true},
     CLI_OPT_VALIDATE(O(validate)),
@@ -46,10 +47,11 @@ static int check_args(struct cmd_ctx *c, struct err **err)
     if (c->argc == 0)
         return 0;
     if (str_ends(c->argv[0], "-last-applied"))
-        return cmd_usage(c, err,
-                         "%s: apply is server-side and keeps no copy of the last manifest in an annotation. The "
-                         "server notes who set which field: see %s get KIND NAME -o yaml --show-managed-fields",
-                         c->argv[0], c->program);
+        return cmd_usage(
+            c, err,
+            "%s: apply is server-side and keeps no copy of the last manifest in an annotation. The "
+            "server notes who set which field: see %s get KIND NAME -o yaml --show-managed-fields",
+            c->argv[0], c->program);
     return cmd_usage(c, err, "unexpected arguments: %s", c->argv[0]);
 }
 
@@ -58,16 +60,18 @@ static int check_options(struct cmd_ctx *c, const struct apply_options *o, struc
     if (!o->server_side)
         return cmd_usage(c, err, "--server-side=false is not supported: apply is always server-side");
     if (o->force)
-        return cmd_usage(c, err, "--force cannot be used with --server-side: see %s replace --force", c->program);
+        return cmd_usage(c, err, "--force cannot be used with --server-side: see %s replace --force",
+                         c->program);
     if (str_empty(o->field_manager))
         return cmd_usage(c, err, "--field-manager must not be empty");
     if (o->all && o->selector)
         return cmd_usage(c, err, "cannot set --all and --selector at the same time");
     if (o->prune && !o->all && str_empty(o->selector))
-        return cmd_usage(c, err,
-                         "all resources selected for prune without explicitly passing --all. To prune all "
-                         "resources, pass the --all flag. If you did not mean to prune all resources, specify a "
-                         "label selector");
+        return cmd_usage(
+            c, err,
+            "all resources selected for prune without explicitly passing --all. To prune all "
+            "resources, pass the --all flag. If you did not mean to prune all resources, specify a "
+            "label selector");
     if (o->prune && o->subresource)
         return cmd_usage(c, err, "--prune cannot be used with --subresource");
     if (o->prune_allowlist && !o->prune)
@@ -153,26 +157,28 @@ const struct cmd_entry cmd_apply = {
     .name = "apply",
     .group = CMD_GROUP_BASIC,
     .brief = "Make the cluster hold what the manifests say",
-    .help = "Make the cluster hold what the manifests say (server-side apply: one request an object, the "
-            "server merges and notes who set which field).\n\n"
-            "The result line is \"serverside-applied\" as with kubectl apply --server-side: the server "
-            "does not tell whether an object was new or changed. Objects are applied in the order of the "
-            "files; an object whose CustomResourceDefinition stands before it waits until the server "
-            "serves it. An object that fails is reported, the others are applied, and the exit code is 1.\n\n"
-            "--prune deletes objects that were applied before and are in the manifests no more. An object goes "
-            "only if its labels match -l (--all: whatever they are), the server notes that this field manager "
-            "applied it, and it is in a namespace of the manifests. Nothing goes when something could not be "
-            "applied. Kinds: WasmActor, WasmProvider, ConfigMap, Secret, Service, Pod, Deployment, StatefulSet, "
-            "DaemonSet, ReplicaSet, Job, CronJob and Ingress, or those of --prune-allowlist. --dry-run shows "
-            "what would go.",
+    .help =
+        "Make the cluster hold what the manifests say (server-side apply: one request an object, the "
+        "server merges and notes who set which field).\n\n"
+        "The result line is \"serverside-applied\" as with kubectl apply --server-side: the server "
+        "does not tell whether an object was new or changed. Objects are applied in the order of the "
+        "files; an object whose CustomResourceDefinition stands before it waits until the server "
+        "serves it. An object that fails is reported, the others are applied, and the exit code is 1.\n\n"
+        "--prune deletes objects that were applied before and are in the manifests no more. An object goes "
+        "only if its labels match -l (--all: whatever they are), the server notes that this field manager "
+        "applied it, and it is in a namespace of the manifests. Nothing goes when something could not be "
+        "applied. Kinds: WasmActor, WasmProvider, ConfigMap, Secret, Service, Pod, Deployment, StatefulSet, "
+        "DaemonSet, ReplicaSet, Job, CronJob and Ingress, or those of --prune-allowlist. --dry-run shows "
+        "what would go.",
     .usage = "(-f FILE... | -k DIR) [options]",
-    .examples = "# Apply a file\n%P apply -f hello.yaml\n"
-                "# A folder with all below it\n%P apply -R -f deploy/\n"
-                "# What the server would make of it\n%P apply -f hello.yaml --dry-run=server -o yaml\n"
-                "# From a program\ncat hello.yaml | %P apply -f -\n"
-                "# Straight from where it is published\n%P apply -f https://example.com/hello.yaml\n"
-                "# See what would go, then let it go\n%P apply -f deploy/ --prune -l app=todo --dry-run=server\n"
-                "%P apply -f deploy/ --prune -l app=todo",
+    .examples =
+        "# Apply a file\n%P apply -f hello.yaml\n"
+        "# A folder with all below it\n%P apply -R -f deploy/\n"
+        "# What the server would make of it\n%P apply -f hello.yaml --dry-run=server -o yaml\n"
+        "# From a program\ncat hello.yaml | %P apply -f -\n"
+        "# Straight from where it is published\n%P apply -f https://example.com/hello.yaml\n"
+        "# See what would go, then let it go\n%P apply -f deploy/ --prune -l app=todo --dry-run=server\n"
+        "%P apply -f deploy/ --prune -l app=todo",
     .opts = apply_opts,
     .options_size = sizeof(struct apply_options),
     .max_args = -1,

@@ -105,15 +105,12 @@ static int run_create(struct cmd_ctx *c, struct err **err)
     if (set.len == 0 && !c->failed)
         return err_set(err, ERR_INVALID, "no objects passed to create");
     if (o->save_config)
-        cmd_note("Warning: --save-config is ignored: apply is server-side, the server itself notes who set which "
-                 "field");
+        cmd_note(
+            "Warning: --save-config is ignored: apply is server-side, the server itself notes who set which "
+            "field");
     for (size_t i = 0; i < set.len; i++) {
         struct err *e = NULL;
-        if (create_one(c, o, &set, &set.items[i], &results, &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (create_one(c, o, &set, &set.items[i], &results, &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     cli_results_finish(&results);

@@ -197,11 +197,7 @@ static int run_delete(struct cmd_ctx *c, struct err **err)
     for (size_t i = 0; i < targets.len; i++) {
         const struct cli_target *t = &targets.items[i];
         struct err *e = NULL;
-        if (delete_one(&d, t->resource, t->namespace, t->name, NULL, &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (delete_one(&d, t->resource, t->namespace, t->name, NULL, &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     delete_wait(&d);

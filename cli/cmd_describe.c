@@ -172,11 +172,7 @@ static int run_describe(struct cmd_ctx *c, struct err **err)
         return r;
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (describe_target(&g, &targets.items[i], &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (describe_target(&g, &targets.items[i], &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     if (g.done == 0 && !c->failed) {

@@ -25,7 +25,8 @@ struct diff_options {
 #define O(member) offsetof(struct diff_options, member)
 
 static const struct cmd_opt diff_opts[] = {
-    {"concurrency", 0, OPT_INT, O(concurrency), "N", "1", "Accepted for kubectl's sake", .min = 1, .max = 1000000},
+    {"concurrency", 0, OPT_INT, O(concurrency), "N", "1", "Accepted for kubectl's sake", .min = 1,
+     .max = 1000000},
     {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl",
      "Name under which apply would note who set a field"},
     {"force-conflicts", 0, OPT_FLAG, O(force_conflicts), NULL, NULL,
@@ -125,8 +126,8 @@ static int compare(const struct differ *d, const struct manifests *set, struct m
     }
 }
 
-static int compare_pruned(const struct differ *d, const struct prune_kinds *kinds, const struct manifests *set,
-                          struct err **err)
+static int compare_pruned(const struct differ *d, const struct prune_kinds *kinds,
+                          const struct manifests *set, struct err **err)
 {
     const struct prune_how how = {d->o->selector, d->o->field_manager};
     _cleanup_(prune_list_release) struct prune_list list = {0};
@@ -249,8 +250,10 @@ const struct cmd_entry cmd_diff = {
     .brief = "Show what apply would change",
     .help = "Compare the live objects with what the server would make of them if the manifests were applied "
             "(a server-side apply that is not kept).\n\n"
-            "The objects are written as YAML into two folders that are compared by \"diff -u -N\", or by the program "
-            "in KUBECTL_EXTERNAL_DIFF, which is given both folders and words of its own. The values of Secrets are "
+            "The objects are written as YAML into two folders that are compared by \"diff -u -N\", or by the "
+            "program "
+            "in KUBECTL_EXTERNAL_DIFF, which is given both folders and words of its own. The values of "
+            "Secrets are "
             "shown as ***, and metadata.managedFields is left out.\n\n"
             "Exit code: 0 nothing would change, 1 something would, more than 1 a failure.",
     .usage = "(-f FILE... | -k DIR) [options]",

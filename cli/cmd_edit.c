@@ -82,9 +82,10 @@ static void add_header(const struct editing *e, struct buf *text)
     /* JSON knows no comments: there is one only when there is something to tell. */
     if (e->format == PRINT_JSON && !e->reasons.len)
         return;
-    add_comment(text, "Please edit the object below. Lines beginning with a '#' will be ignored,\n"
-                      "and an empty file will abort the edit. If an error occurs while saving this file will be\n"
-                      "reopened with the relevant failures.\n\n");
+    add_comment(text,
+                "Please edit the object below. Lines beginning with a '#' will be ignored,\n"
+                "and an empty file will abort the edit. If an error occurs while saving this file will be\n"
+                "reopened with the relevant failures.\n\n");
     if (!e->reasons.len)
         return;
     add_comment(text, buf_str(&e->reasons));
@@ -232,7 +233,8 @@ static void add_reason(struct editing *e, const struct edited *item, const struc
         buf_addf(&e->reasons, "* %s\n", point_of(failure->message));
 }
 
-static int send(struct editing *e, const struct edited *item, const cJSON *patch, cJSON **ret, struct err **err)
+static int send(struct editing *e, const struct edited *item, const cJSON *patch, cJSON **ret,
+                struct err **err)
 {
     _cleanup_json_ cJSON *whole = cJSON_Duplicate(patch, true);
     _cleanup_buf_ struct buf query = BUF_INIT;
@@ -321,7 +323,8 @@ static int change(struct editing *e, struct edited *item, const cJSON *wanted, s
             finish_item(e, item, "edited");
             return 0;
         }
-        /* Somebody else was faster: the same edit for the new version, unless they changed the same fields. */
+        /* Somebody else was faster: the same edit for the new version, unless they changed the same fields.
+         */
         if (failure->http == 409 && tries < MAX_TRIES && !json_at(patch, "metadata.resourceVersion")) {
             int r = get(e, item, err);
             if (r < 0)
@@ -352,11 +355,11 @@ static int read_edit(struct editing *e, const struct buf *text, struct manifests
     for (size_t i = 0; r == 0 && i < set.len; i++) {
         const cJSON *object = set.items[i].object;
         if (!find(e, object))
-            return err_set(err, ERR_INVALID,
-                           "the text below:%u: %s \"%s\" is none of the objects being edited: apiVersion, kind, name "
-                           "and namespace cannot be changed",
-                           set.items[i].line, json_str_or(object, "kind", ""),
-                           json_str_or(object, "metadata.name", ""));
+            return err_set(
+                err, ERR_INVALID,
+                "the text below:%u: %s \"%s\" is none of the objects being edited: apiVersion, kind, name "
+                "and namespace cannot be changed",
+                set.items[i].line, json_str_or(object, "kind", ""), json_str_or(object, "metadata.name", ""));
     }
     if (r < 0)
         return r;
@@ -399,7 +402,8 @@ static size_t count_done(const struct editing *e)
 }
 
 /* body: the text without comments that was written; replaced by what is to be written next. */
-static int round_trip(struct editing *e, struct buf *body, bool *ret_saved, enum outcome *ret, struct err **err)
+static int round_trip(struct editing *e, struct buf *body, bool *ret_saved, enum outcome *ret,
+                      struct err **err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT, typed = BUF_INIT;
     _cleanup_manifests_ struct manifests set = {0};
@@ -437,7 +441,8 @@ static int round_trip(struct editing *e, struct buf *body, bool *ret_saved, enum
     return 0;
 }
 
-static int give_up(struct editing *e, const struct buf *body, enum outcome outcome, bool again, struct err **err)
+static int give_up(struct editing *e, const struct buf *body, enum outcome outcome, bool again,
+                   struct err **err)
 {
     /* An emptied file must not take with it what was typed before. */
     if (again && outcome == EMPTY && edit_file_write(e->file, body, err) < 0)
@@ -480,7 +485,8 @@ static int edit(struct editing *e, struct err **err)
     return 0;
 }
 
-static int find_objects(struct editing *e, struct manifests *files, struct cli_targets *targets, struct err **err)
+static int find_objects(struct editing *e, struct manifests *files, struct cli_targets *targets,
+                        struct err **err)
 {
     const struct edit_options *o = e->o;
     _cleanup_targets_ struct cli_targets given = {0};
@@ -519,8 +525,9 @@ static int run_edit(struct cmd_ctx *c, struct err **err)
     if (str_empty(o->field_manager))
         return cmd_usage(c, err, "--field-manager must not be empty");
     if (o->save_config)
-        cmd_note("Warning: --save-config is ignored: apply is server-side, the server itself notes who set which "
-                 "field");
+        cmd_note(
+            "Warning: --save-config is ignored: apply is server-side, the server itself notes who set which "
+            "field");
     if (o->output && streq(o->output, "json"))
         e.format = PRINT_JSON;
     int r = find_objects(&e, &files, &targets, err);
@@ -533,13 +540,15 @@ const struct cmd_entry cmd_edit = {
     .name = "edit",
     .group = CMD_GROUP_CLUSTER,
     .brief = "Change objects in your editor",
-    .help =
-        "Open objects in your editor ($KUBE_EDITOR, else $EDITOR, else vi) and send what was changed.\n\n"
-        "When the text has a mistake or the server refuses it, the file is opened again with the reason in its first "
-        "lines. When somebody else has changed other fields meanwhile both changes hold; when they changed the same "
-        "fields, the file is opened again and says what they are now. Nothing that was typed is lost: when the edit "
-        "cannot be finished the file is kept and named.\n\n"
-        "An unchanged or empty file ends the edit without a change.",
+    .help = "Open objects in your editor ($KUBE_EDITOR, else $EDITOR, else vi) and send what was changed.\n\n"
+            "When the text has a mistake or the server refuses it, the file is opened again with the reason "
+            "in its first "
+            "lines. When somebody else has changed other fields meanwhile both changes hold; when they "
+            "changed the same "
+            "fields, the file is opened again and says what they are now. Nothing that was typed is lost: "
+            "when the edit "
+            "cannot be finished the file is kept and named.\n\n"
+            "An unchanged or empty file ends the edit without a change.",
     .usage = "(KIND NAME... | KIND/NAME... | -f FILE) [options]",
     .examples = "# One actor\n%P edit wasmactor hello\n"
                 "# In another editor\nKUBE_EDITOR='code --wait' %P edit wa/hello\n"

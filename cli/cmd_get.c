@@ -438,7 +438,7 @@ static int get_objects(struct cmd_ctx *c, struct get_options *o, struct err **er
     if (r < 0)
         return r;
     r = manifest_from_any(&o->from) ? manifest_targets_from(c, &o->from, &files, &targets, err)
-                 : cli_targets_parse(c, &how, &targets, err);
+                                    : cli_targets_parse(c, &how, &targets, err);
     if (r < 0)
         return r;
     if (targets.len && (o->watch || o->watch_only))

@@ -58,7 +58,7 @@ struct logs {
         int64_t left; /* bytes that may still be printed, < 0 = any number */
         bool away_told, over;
         struct err *err;
-    } *readers;
+    } * readers;
     size_t len, running;
     struct buf line;
     int64_t since_ns, lines;
@@ -353,12 +353,13 @@ const struct cmd_entry cmd_logs = {
     .name = "logs",
     .group = CMD_GROUP_WATCH,
     .brief = "Print the log of a container",
-    .help = "Print the log of a container in a Pod. With -f it goes on until the container ends: a stream "
-            "that breaks, or that is ended because the log was rotated, is read on where it was, without a line "
-            "lost or printed twice.\n\n"
-            "wasmactor/NAME, wasmprovider/NAME and latticehost/NAME mean the hosts that run them, as far as "
-            "these are Pods: wasmCloud hosts write what components log into their own logs.\n\n"
-            "Many Pods and clusters in the order of time: see tail.",
+    .help =
+        "Print the log of a container in a Pod. With -f it goes on until the container ends: a stream "
+        "that breaks, or that is ended because the log was rotated, is read on where it was, without a line "
+        "lost or printed twice.\n\n"
+        "wasmactor/NAME, wasmprovider/NAME and latticehost/NAME mean the hosts that run them, as far as "
+        "these are Pods: wasmCloud hosts write what components log into their own logs.\n\n"
+        "Many Pods and clusters in the order of time: see tail.",
     .usage = "(POD | KIND/NAME) [CONTAINER] [options]",
     .examples = "# The log of a Pod with one container\n%P logs web-1\n"
                 "# The last 20 lines of a Pod of a Deployment, and what follows\n"

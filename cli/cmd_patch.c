@@ -153,16 +153,12 @@ static int run_patch(struct cmd_ctx *c, struct err **err)
     if (r < 0)
         return r;
     r = manifest_from_any(&o->from) ? manifest_targets_from(c, &o->from, &files, &targets, err)
-                 : cli_targets_parse(c, &how, &targets, err);
+                                    : cli_targets_parse(c, &how, &targets, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (patch_one(c, o, &targets.items[i], body, &results, &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (patch_one(c, o, &targets.items[i], body, &results, &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     cli_results_finish(&results);

@@ -120,9 +120,8 @@ static int place_one(struct placing *g, enum model_kind kind, const cJSON *objec
     cli_forecast_make(&g->place, w, &f);
     g->missing = g->missing || f.plan.missing > 0;
     if (g->format == PRINT_TABLE) {
-        _cleanup_free_ char *title =
-            xasprintf("%s%s %s in lattice %s", g->done ? "\n" : "", model_kind_name(kind), w->key,
-                      w->lattice);
+        _cleanup_free_ char *title = xasprintf("%s%s %s in lattice %s", g->done ? "\n" : "",
+                                               model_kind_name(kind), w->key, w->lattice);
         print_forecast(g, &f, title);
     } else {
         json = unit_json(g, w, &f);
@@ -191,11 +190,7 @@ static int place_targets(struct placing *g, struct err **err)
     }
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (place_target(g, &targets.items[i], &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(g->c, &e);
-        if (over)
+        if (place_target(g, &targets.items[i], &e) < 0 && !cmd_report_one(g->c, &e))
             break;
     }
     return 0;
@@ -232,8 +227,8 @@ static int place_files(struct placing *g, struct err **err)
         return loaded;
     for (size_t i = 0; i < files.len; i++) {
         struct manifest *m = &files.items[i];
-        const struct kube_resource *known = kube_builtin_kind(json_str_or(m->object, "apiVersion", ""),
-                                                              json_str_or(m->object, "kind", ""));
+        const struct kube_resource *known =
+            kube_builtin_kind(json_str_or(m->object, "apiVersion", ""), json_str_or(m->object, "kind", ""));
         enum model_kind kind;
         struct err *e = NULL;
         /* What else is in the files needs no place. */
@@ -307,12 +302,11 @@ const struct cmd_entry cmd_place = {
     .name = "place",
     .group = CMD_GROUP_BASIC,
     .brief = "Explain where replicas are placed, and what becomes of them when hosts die",
-    .help =
-        "Explain which host gets how many replicas of an actor or provider, and why, and why the others "
-        "get none: with the rules the operator goes by, and the hosts as they are now. NOW is what runs, "
-        "THEN what the operator makes of it. With -f also before anything is applied.\n\n"
-        "--without thinks hosts away, by name or by label, and shows where their replicas go.\n\n"
-        "Exit code 1 when not all replicas find a host.",
+    .help = "Explain which host gets how many replicas of an actor or provider, and why, and why the others "
+            "get none: with the rules the operator goes by, and the hosts as they are now. NOW is what runs, "
+            "THEN what the operator makes of it. With -f also before anything is applied.\n\n"
+            "--without thinks hosts away, by name or by label, and shows where their replicas go.\n\n"
+            "Exit code 1 when not all replicas find a host.",
     .usage = "(KIND/NAME... | KIND [NAME...] | -f FILE) [options]",
     .examples = "# Why an actor is where it is\n%P place wasmactor/hello\n"
                 "# Before it is applied\n%P place -f hello.yaml\n"

@@ -25,7 +25,8 @@ static const struct cmd_opt replace_opts[] = {
     CLI_OPT_DRY_RUN(O(dry_run)),
     {"field-manager", 0, OPT_STRING, O(field_manager), "NAME", "wasmctl",
      "Name under which the server notes who set a field"},
-    {"force", 0, OPT_FLAG, O(force), NULL, NULL, "Delete the objects, wait until they are gone, create them anew"},
+    {"force", 0, OPT_FLAG, O(force), NULL, NULL,
+     "Delete the objects, wait until they are gone, create them anew"},
     DELETE_OPT_GRACE(O(grace_period)),
     MANIFEST_OPTS(O(from)),
     CLI_OPTS_OUTPUT(O(output)),
@@ -54,8 +55,9 @@ static int check_options(struct cmd_ctx *c, const struct replace_options *o, str
     if (str_empty(o->field_manager))
         return cmd_usage(c, err, "--field-manager must not be empty");
     if (o->save_config)
-        cmd_note("Warning: --save-config is ignored: apply is server-side, the server itself notes who set which "
-                 "field");
+        cmd_note(
+            "Warning: --save-config is ignored: apply is server-side, the server itself notes who set which "
+            "field");
     return 0;
 }
 
@@ -141,15 +143,15 @@ static int create_one(struct cmd_ctx *c, const struct replace_options *o, const 
                                   .body = body};
     int r = cli_request(c, &request, &answer, err);
     if (r < 0) {
-        err_wrap(err, "%s from \"%s\" was deleted and could not be created anew", manifest_name(m), m->source);
+        err_wrap(err, "%s from \"%s\" was deleted and could not be created anew", manifest_name(m),
+                 m->source);
         return r;
     }
     cli_result(results, m->resource, answer, "replaced");
     return 0;
 }
 
-static void print_deleted(void *arg, const struct kube_resource *r, const char *namespace,
-                          const char *name)
+static void print_deleted(void *arg, const struct kube_resource *r, const char *namespace, const char *name)
 {
     _cleanup_free_ char *kind = kube_resource_display(r);
     _cleanup_free_ char *shown = str_escape_control(name, false);
@@ -245,11 +247,7 @@ static int run_replace(struct cmd_ctx *c, struct err **err)
         force_all(c, o, &set, &results);
     for (size_t i = 0; !o->force && i < set.len; i++) {
         struct err *e = NULL;
-        if (replace_one(c, o, &set.items[i], &results, &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (replace_one(c, o, &set.items[i], &results, &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     cli_results_finish(&results);
@@ -262,8 +260,10 @@ const struct cmd_entry cmd_replace = {
     .brief = "Put objects as files have them in place of the live ones",
     .help = "Put objects as files have them in place of the live ones: what a file does not hold is gone "
             "afterwards. An object that does not exist is an error.\n\n"
-            "A file that names a resourceVersion replaces only that version (\"conflict\" otherwise); a file without "
-            "one replaces whatever is there. --force deletes the objects first and waits until they are gone: for "
+            "A file that names a resourceVersion replaces only that version (\"conflict\" otherwise); a file "
+            "without "
+            "one replaces whatever is there. --force deletes the objects first and waits until they are "
+            "gone: for "
             "changes of fields that cannot be changed.",
     .usage = "(-f FILE... | -k DIR) [options]",
     .examples = "# The object as the file has it\n%P replace -f hello.yaml\n"

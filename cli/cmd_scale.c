@@ -53,8 +53,8 @@ static int change_once(struct cmd_ctx *c, const struct scale_options *o, struct 
             return err_set(err, ERR_CONFLICT, "Expected replicas to be %lld, was %lld", (long long)o->current,
                            (long long)replicas);
         if (o->resource_version && !streq(version, o->resource_version))
-            return err_set(err, ERR_CONFLICT, "Expected resource version to be %s, was %s", o->resource_version,
-                           version);
+            return err_set(err, ERR_CONFLICT, "Expected resource version to be %s, was %s",
+                           o->resource_version, version);
         /* Nobody else may have changed it in between. */
         json_set_str(patch, "metadata.resourceVersion", version);
     }
@@ -92,11 +92,12 @@ static int wait_for_replicas(struct cmd_ctx *c, const struct scale_options *o,
         if (r < 0)
             return r;
         /* Somebody else asks for another number meanwhile: what they want is not waited for. */
-        if (json_int(now, "status.replicas", 0) == o->replicas || json_int(now, "spec.replicas", 0) != o->replicas)
+        if (json_int(now, "status.replicas", 0) == o->replicas ||
+            json_int(now, "spec.replicas", 0) != o->replicas)
             return 0;
         if (time_mono_ms() >= end)
-            return err_set(err, ERR_FAILED, "timed out waiting for %s/%s to be scaled", request->resource->resource,
-                           request->name);
+            return err_set(err, ERR_FAILED, "timed out waiting for %s/%s to be scaled",
+                           request->resource->resource, request->name);
         due = false;
         loop_timer_start(timer, LOOK_MS);
         if (!loop_wait(cmd_loop(c), &due))
@@ -151,11 +152,7 @@ static int run_scale(struct cmd_ctx *c, struct err **err)
         return err_set(err, ERR_NOT_FOUND, "no objects passed to scale");
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (scale_one(c, o, &targets.items[i], &results, &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (scale_one(c, o, &targets.items[i], &results, &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     cli_results_finish(&results);

@@ -58,8 +58,8 @@ static int set_own(const struct setting *s, const struct kube_resource *r, cJSON
     if (str_starts(image, "*="))
         image += 2;
     if (s->images[1] || strchr(image, '='))
-        return err_set(err, ERR_INVALID, "a %s has one image: give it alone (%s set image %s/NAME IMAGE)", r->kind,
-                       s->c->program, r->singular);
+        return err_set(err, ERR_INVALID, "a %s has one image: give it alone (%s set image %s/NAME IMAGE)",
+                       r->kind, s->c->program, r->singular);
     json_set_str(object, "spec.image", image);
     return 0;
 }
@@ -73,8 +73,8 @@ static int set_containers(const struct setting *s, const char *path, cJSON *obje
         const char *equals = strchr(*pair, '=');
         bool found = false;
         if (!equals)
-            return err_set(err, ERR_INVALID, "%s: which container? Give CONTAINER=IMAGE, or '*=IMAGE' for all",
-                           *pair);
+            return err_set(err, ERR_INVALID,
+                           "%s: which container? Give CONTAINER=IMAGE, or '*=IMAGE' for all", *pair);
         _cleanup_free_ char *name = xstrndup(*pair, (size_t)(equals - *pair));
         for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
             json_each (container, json_get(pod, lists[i])) {
@@ -194,11 +194,7 @@ static int run(struct setting *s, struct err **err)
         return r;
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (set_one(s, &targets.items[i], &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(s->c, &e);
-        if (over)
+        if (set_one(s, &targets.items[i], &e) < 0 && !cmd_report_one(s->c, &e))
             break;
     }
     cli_results_finish(&s->results);
@@ -231,9 +227,11 @@ static int run_set_image(struct cmd_ctx *c, struct err **err)
 static const struct cmd_entry cmd_set_image = {
     .name = "image",
     .brief = "Set the image of actors, providers and Pods",
-    .help = "Set the image of actors and providers, and of the containers of Pods and of what makes Pods. Nothing is "
+    .help = "Set the image of actors and providers, and of the containers of Pods and of what makes Pods. "
+            "Nothing is "
             "printed for an object that has the image already.",
-    .usage = "(KIND NAME | KIND/NAME... | KIND (-l SELECTOR | --all) | -f FILE) (IMAGE | CONTAINER=IMAGE...) [options]",
+    .usage = "(KIND NAME | KIND/NAME... | KIND (-l SELECTOR | --all) | -f FILE) (IMAGE | CONTAINER=IMAGE...) "
+             "[options]",
     .examples = "# Roll out another version\n%P set image wasmactor/hello ghcr.io/example/hello:2\n"
                 "# All actors of an application\n%P set image wa -l app=todo ghcr.io/example/todo:7\n"
                 "# A container of a Deployment\n%P set image deployment/web nginx=nginx:1.29",

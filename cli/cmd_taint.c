@@ -83,11 +83,13 @@ static int parse_taint(const char *word, size_t len, cJSON **ret, struct err **e
     if (value)
         *value++ = '\0';
     if (!*text || (effect && strchr(effect, ':')) || (value && strchr(value, '=')) || (value && !effect))
-        return err_set(err, ERR_INVALID, "invalid taint spec: %s (KEY=VALUE:EFFECT, KEY:EFFECT-, KEY-)", word);
+        return err_set(err, ERR_INVALID, "invalid taint spec: %s (KEY=VALUE:EFFECT, KEY:EFFECT-, KEY-)",
+                       word);
     if (effect && !strv_has((char *const *)effects, effect))
-        return err_set(err, ERR_INVALID,
-                       "invalid taint effect: %s, unsupported taint effect (NoSchedule, PreferNoSchedule, NoExecute)",
-                       effect);
+        return err_set(
+            err, ERR_INVALID,
+            "invalid taint effect: %s, unsupported taint effect (NoSchedule, PreferNoSchedule, NoExecute)",
+            effect);
     *ret = json_object("key", text, "value", value && *value ? value : NULL, "effect", effect, NULL);
     return 0;
 }
@@ -101,7 +103,8 @@ static int add_taint(struct tainting *t, const char *word, struct err **err)
     if (r < 0)
         return r;
     if (!removed && !json_str(taint, "effect"))
-        return err_set(err, ERR_INVALID, "invalid taint spec: %s (it needs an effect: KEY=VALUE:NoSchedule)", word);
+        return err_set(err, ERR_INVALID, "invalid taint spec: %s (it needs an effect: KEY=VALUE:NoSchedule)",
+                       word);
     if (!removed && find(t->add, taint))
         return err_set(err, ERR_INVALID, "duplicated taints with the same key and effect: %s", word);
     if (clashes(removed ? t->add : t->remove, taint))
@@ -124,7 +127,8 @@ static int parse_args(struct tainting *t, char ***ret_names, struct err **err)
             if (r < 0)
                 return r;
         } else if (met) {
-            return err_set(err, ERR_INVALID, "all resources must be specified before taint changes: %s", word);
+            return err_set(err, ERR_INVALID, "all resources must be specified before taint changes: %s",
+                           word);
         } else {
             strv_push(ret_names, word);
         }
@@ -147,7 +151,8 @@ static int find_targets(struct tainting *t, char *const *names, struct cli_targe
     t->kind = kube_builtin_find(names[0]);
     bool is_host = t->kind && streq(t->kind->kind, "LatticeHost");
     if (!is_host && (!t->kind || !streq(t->kind->kind, "Node") || *t->kind->group))
-        return cmd_usage(t->c, err, "invalid resource type %s: only latticehosts and nodes have taints", names[0]);
+        return cmd_usage(t->c, err, "invalid resource type %s: only latticehosts and nodes have taints",
+                         names[0]);
     if (selected && names[1])
         return cmd_usage(t->c, err, "names cannot be given together with --all or a selector");
     if (!selected && !names[1])
@@ -200,7 +205,8 @@ static int reorganize(const struct tainting *t, const cJSON *object, cJSON **ret
         if (find(old, taint))
             buf_addf(&there, "%s%s", there.len ? "," : "", json_str_or(taint, "key", ""));
     if (there.len && !t->o->overwrite)
-        return err_set(err, ERR_CONFLICT, "%s %s already has %s taint(s) with same effect(s) and --overwrite is false",
+        return err_set(err, ERR_CONFLICT,
+                       "%s %s already has %s taint(s) with same effect(s) and --overwrite is false",
                        t->kind->singular, json_str_or(object, "metadata.name", ""), buf_str(&there));
     json_each (taint, old)
         if (!find(t->add, taint))
@@ -299,11 +305,7 @@ static int run_taint(struct cmd_ctx *c, struct err **err)
         return r;
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (taint_one(&t, targets.items[i].name, &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (taint_one(&t, targets.items[i].name, &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     cli_results_finish(&t.results);
@@ -314,15 +316,19 @@ const struct cmd_entry cmd_taint = {
     .name = "taint",
     .group = CMD_GROUP_CLUSTER,
     .brief = "Keep actors away from hosts that they do not tolerate",
-    .help = "Set and remove taints of hosts (LatticeHosts; nodes too).\n\n"
-            "Effects: NoSchedule (nothing new is placed there), PreferNoSchedule (only where there is no other host), "
-            "NoExecute (what runs there is moved away too). An actor is placed there all the same when its "
-            "placement.tolerations say so.\n\n"
-            "A LatticeHost is named by its name, its friendly name, or a part of its name that fits it alone.",
-    .usage = "(latticehosts | nodes) (NAME... | -l SELECTOR | --all) KEY[=VALUE]:EFFECT... KEY[:EFFECT]-... [options]",
-    .examples = "# Only for what tolerates it\n%P taint latticehost lucky-name-1234 dedicated=video:NoSchedule\n"
-                "# All hosts of a cloud, moving away what runs there\n%P taint lh -l cloud=aws leaving:NoExecute\n"
-                "# Take it off again, whatever its effect\n%P taint lh --all leaving-",
+    .help =
+        "Set and remove taints of hosts (LatticeHosts; nodes too).\n\n"
+        "Effects: NoSchedule (nothing new is placed there), PreferNoSchedule (only where there is no other "
+        "host), "
+        "NoExecute (what runs there is moved away too). An actor is placed there all the same when its "
+        "placement.tolerations say so.\n\n"
+        "A LatticeHost is named by its name, its friendly name, or a part of its name that fits it alone.",
+    .usage = "(latticehosts | nodes) (NAME... | -l SELECTOR | --all) KEY[=VALUE]:EFFECT... KEY[:EFFECT]-... "
+             "[options]",
+    .examples =
+        "# Only for what tolerates it\n%P taint latticehost lucky-name-1234 dedicated=video:NoSchedule\n"
+        "# All hosts of a cloud, moving away what runs there\n%P taint lh -l cloud=aws leaving:NoExecute\n"
+        "# Take it off again, whatever its effect\n%P taint lh --all leaving-",
     .opts = taint_opts,
     .options_size = sizeof(struct taint_options),
     .max_args = -1,

@@ -2,8 +2,9 @@
 #include "cli/top.h"
 
 static const char *const sort_choices[TOP_KEYS + 1] = {
-    [TOP_BY_NAME] = "name",     [TOP_BY_CPU] = "cpu",             [TOP_BY_MEMORY] = "memory",
-    [TOP_BY_ACTORS] = "actors", [TOP_BY_PROVIDERS] = "providers",
+    [TOP_BY_NAME] = "name",           [TOP_BY_CPU] = "cpu",
+    [TOP_BY_MEMORY] = "memory",       [TOP_BY_ACTORS] = "actors",
+    [TOP_BY_PROVIDERS] = "providers",
 };
 
 #define O(member) offsetof(struct top_options, member)

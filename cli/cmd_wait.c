@@ -333,11 +333,7 @@ static int wait_for_all(struct waits *w, struct err **err)
         return err_set(err, ERR_NOT_FOUND, "no matching resources found");
     for (size_t i = 0; i < all.len; i++) {
         struct err *e = NULL;
-        if (wait_for_one(w, &all.items[i], &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(w->c, &e);
-        if (over)
+        if (wait_for_one(w, &all.items[i], &e) < 0 && !cmd_report_one(w->c, &e))
             break;
     }
     return 0;

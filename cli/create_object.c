@@ -38,13 +38,14 @@ static int add(cJSON *object, const char *key, const char *data, size_t len, str
     bool secret = streq(json_str_or(object, "kind", ""), "Secret");
 
     if (!is_key(key))
-        return err_set(err, ERR_INVALID,
-                       "\"%s\" is not a valid key name: letters, digits, '-', '_' and '.', at most %d of them", key,
-                       KEY_MOST);
+        return err_set(
+            err, ERR_INVALID,
+            "\"%s\" is not a valid key name: letters, digits, '-', '_' and '.', at most %d of them", key,
+            KEY_MOST);
     if (json_get(json_get(object, "data"), key) || json_get(json_get(object, "binaryData"), key))
         return err_set(err, ERR_ALREADY_EXISTS,
-                       "cannot add key \"%s\", another key by that name already exists in Data for %s \"%s\"", key,
-                       secret ? "Secret" : "ConfigMap", json_str_or(object, "metadata.name", ""));
+                       "cannot add key \"%s\", another key by that name already exists in Data for %s \"%s\"",
+                       key, secret ? "Secret" : "ConfigMap", json_str_or(object, "metadata.name", ""));
     bool encode = secret || !is_text(data, len);
     const char *member = encode && !secret ? "binaryData" : "data";
     _cleanup_free_ char *value = encode ? str_base64_encode(data, len) : xstrndup(data, len);
@@ -159,7 +160,8 @@ static int add_data(cJSON *object, const struct create_from *from, struct err **
 
 static const char *kind_of(int nwords, char *const *words, int *ret_used)
 {
-    static const char *const names[][3] = {{"namespace", "ns", "Namespace"}, {"configmap", "cm", "ConfigMap"}};
+    static const char *const names[][3] = {{"namespace", "ns", "Namespace"},
+                                           {"configmap", "cm", "ConfigMap"}};
 
     *ret_used = 1;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -169,18 +171,19 @@ static const char *kind_of(int nwords, char *const *words, int *ret_used)
     return streq(words[0], "secret") && nwords > 1 && streq(words[1], "generic") ? "Secret" : NULL;
 }
 
-int create_object(struct cmd_ctx *c, int nwords, char *const *words, const struct create_from *from, cJSON **ret,
-                  struct err **err)
+int create_object(struct cmd_ctx *c, int nwords, char *const *words, const struct create_from *from,
+                  cJSON **ret, struct err **err)
 {
     int used = 0;
     const char *kind = kind_of(nwords, words, &used);
     bool data = from->literals || from->files || from->env_files;
 
     if (!kind)
-        return cmd_usage(c, err,
-                         "cannot create \"%s\" without a manifest: there are namespace, configmap and secret generic; "
-                         "all else with -f FILE",
-                         words[0]);
+        return cmd_usage(
+            c, err,
+            "cannot create \"%s\" without a manifest: there are namespace, configmap and secret generic; "
+            "all else with -f FILE",
+            words[0]);
     if (nwords != used + 1)
         return cmd_usage(c, err, "exactly one NAME is required, got %d", nwords - used);
     if (streq(kind, "Namespace") && data)

@@ -12,9 +12,9 @@ struct create_from {
     const char *type; /* of a Secret */
 };
 
-/* words: "namespace NAME", "configmap NAME", "secret generic NAME" and their short names. Usage errors name what
- * there is. */
-int create_object(struct cmd_ctx *c, int nwords, char *const *words, const struct create_from *from, cJSON **ret,
-                  struct err **err);
+/* words: "namespace NAME", "configmap NAME", "secret generic NAME" and their short names. Usage errors name
+ * what there is. */
+int create_object(struct cmd_ctx *c, int nwords, char *const *words, const struct create_from *from,
+                  cJSON **ret, struct err **err);
 
 #endif

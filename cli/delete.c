@@ -68,7 +68,7 @@ int delete_one(struct deleting *d, const struct kube_resource *r, const char *na
     /* The answer is the object while it is ending, a Status once it is gone. */
     if (d->how.wait && d->how.dry_run == DRY_NONE && !streq(json_str_or(answer, "kind", ""), "Status"))
         vec_push(&d->gone, ((struct delete_gone){r, xstrdup_null(namespace), xstrdup(name),
-                                          xstrdup_null(json_str(answer, "metadata.uid"))}));
+                                                 xstrdup_null(json_str(answer, "metadata.uid"))}));
     return 0;
 }
 

@@ -30,8 +30,8 @@ static void hide_all(cJSON *from, cJSON *to)
     cJSON *sides[] = {from, to};
 
     for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
-        /* Masks are put in place of values, so the keys are gathered first. What both have was hidden with the
-         * first side: its values are masks by then and must not be compared again. */
+        /* Masks are put in place of values, so the keys are gathered first. What both have was hidden with
+         * the first side: its values are masks by then and must not be compared again. */
         _cleanup_strv_ char **keys = strv_new();
         json_each (item, sides[i])
             if (i == 0 || !json_get(from, item->string))

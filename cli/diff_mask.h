@@ -4,7 +4,8 @@
 
 #include "data/json.h"
 
-/* In place; each may be NULL. Objects that are no Secrets stay as they are. A value is "***", one that differs
+/* In place; each may be NULL. Objects that are no Secrets stay as they are. A value is "***", one that
+ * differs
  * "*** (before)" and "*** (after)". */
 void diff_mask(cJSON *from, cJSON *to);
 

@@ -118,8 +118,8 @@ int edit_file_open(struct edit_file *f, struct buf *text, bool *ret_saved, struc
     const char *editor = editor_of();
     /* The variable may hold words and quotes of its own. */
     _cleanup_free_ char *script = xasprintf("%s \"$1\"", editor);
-    char *const argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", script,
-                          (char *)(uintptr_t) "sh", f->path,                  NULL};
+    char *const argv[] = {
+        (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", script, (char *)(uintptr_t) "sh", f->path, NULL};
     const struct child child = {.argv = argv, .terminal = true};
     _cleanup_free_ char *content = NULL;
     struct timespec past[2] = {{.tv_sec = time(NULL) - 10}, {.tv_sec = time(NULL) - 10}};
@@ -140,7 +140,8 @@ int edit_file_open(struct edit_file *f, struct buf *text, bool *ret_saved, struc
     if (r < 0)
         return r;
     if (code)
-        return err_set(err, ERR_FAILED, "there was a problem with the editor \"%s\" (exit code %d)", editor, code);
+        return err_set(err, ERR_FAILED, "there was a problem with the editor \"%s\" (exit code %d)", editor,
+                       code);
     r = file_read(f->path, EDIT_FILE_MOST, &content, &len, err);
     if (r == 0 && buf_add(text, content, len) < 0)
         r = err_set(err, ERR_TOO_LARGE, "%s is too large", f->path);

@@ -10,8 +10,8 @@ enum { EDIT_FILE_MOST = 64 * 1024 * 1024 };
 
 struct edit_file;
 
-/* suffix: ".yaml". A new file for nobody but the user, in $TMPDIR or /tmp. While it exists SIGINT, SIGTERM and
- * SIGHUP tell where it is before they end the program, once it was opened in the editor. */
+/* suffix: ".yaml". A new file for nobody but the user, in $TMPDIR or /tmp. While it exists SIGINT, SIGTERM
+ * and SIGHUP tell where it is before they end the program, once it was opened in the editor. */
 int edit_file_new(struct cmd_ctx *c, const char *suffix, struct edit_file **ret, struct err **err);
 /* Closes the matter; the file stays. NULL is fine. */
 void edit_file_free(struct edit_file *f);

@@ -65,7 +65,8 @@ static int clashes(const char *path, const cJSON *patch, const cJSON *before, co
     return n;
 }
 
-int edit_patch_clashes(const cJSON *patch, const cJSON *before, const cJSON *now, bool secret, struct buf *out)
+int edit_patch_clashes(const cJSON *patch, const cJSON *before, const cJSON *now, bool secret,
+                       struct buf *out)
 {
     return clashes("", patch, before, now, secret, out);
 }

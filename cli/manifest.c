@@ -220,8 +220,8 @@ static void free_shared(void *p)
 
 static void load(struct cmd_ctx *c, const struct manifest_from *from, struct manifests *ret)
 {
-    void **place = fleet_shared(c, from->files ? (void *)from->files : (void *)(uintptr_t)from->kustomize,
-                                free_shared);
+    void **place =
+        fleet_shared(c, from->files ? (void *)from->files : (void *)(uintptr_t)from->kustomize, free_shared);
 
     if (!place) {
         load_all(c, from, ret);

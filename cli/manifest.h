@@ -1,5 +1,5 @@
-/* Objects from files, folders, addresses and standard input (-f) and from kustomize (-k), with where each came
- * from. */
+/* Objects from files, folders, addresses and standard input (-f) and from kustomize (-k), with where each
+ * came from. */
 #ifndef WASMCTL_CLI_MANIFEST_H
 #define WASMCTL_CLI_MANIFEST_H
 
@@ -42,9 +42,9 @@ struct manifest_from {
 /* Whether anything was given by them. */
 bool manifest_from_any(const struct manifest_from *from);
 
-/* Reads all of it ("-" is standard input; folders give their .json, .yaml and .yml files by name, with -R also
- * those of folders below). Lists are taken apart. A file that cannot be read or parsed gives nothing and is
- * reported by cmd_report(); the others are read on. An error is a wrong set of options. */
+/* Reads all of it ("-" is standard input; folders give their .json, .yaml and .yml files by name, with -R
+ * also those of folders below). Lists are taken apart. A file that cannot be read or parsed gives nothing and
+ * is reported by cmd_report(); the others are read on. An error is a wrong set of options. */
 int manifests_load_from(struct cmd_ctx *c, const struct manifest_from *from, struct manifests *ret,
                         struct err **err);
 /* One text; name is used in messages. */
@@ -56,8 +56,8 @@ int manifest_resolve(struct cmd_ctx *c, const struct manifests *all, struct mani
 
 /* Keeps the objects whose labels match; the others are moved to the end of *rest. */
 int manifests_select(struct manifests *set, const char *selector, struct manifests *rest, struct err **err);
-/* Finds the kinds of the rest and moves it back behind the set: what a selector left out is there all the same
- * when the question is what is not in the manifests. */
+/* Finds the kinds of the rest and moves it back behind the set: what a selector left out is there all the
+ * same when the question is what is not in the manifests. */
 int manifests_add_rest(struct cmd_ctx *c, struct manifests *set, struct manifests *rest, struct err **err);
 
 /* The objects of files as targets. keep holds what the targets point to: release it after them. */

@@ -330,11 +330,7 @@ static int run(struct cmd_ctx *c, const struct pairs_words *words, struct err **
     p.several = targets.len > 1;
     for (size_t i = 0; i < targets.len; i++) {
         struct err *e = NULL;
-        if (change_one(&p, &targets.items[i], &e) == 0)
-            continue;
-        bool over = cmd_hopeless(e);
-        cmd_report(c, &e);
-        if (over)
+        if (change_one(&p, &targets.items[i], &e) < 0 && !cmd_report_one(c, &e))
             break;
     }
     cli_results_finish(&p.results);

@@ -14,7 +14,7 @@ struct cli_place {
     struct cli_place_host *hosts;
     struct place_object *objects; /* the same, for forecasts */
     size_t n;
-    char *cluster_uid; /* NULL when it may not be read */
+    char *cluster_uid;    /* NULL when it may not be read */
     struct map *lattices; /* name -> char *: why nothing happens on it now, "" if nothing is known against it;
                              NULL when they may not be read */
 };

@@ -8,12 +8,18 @@
 
 /* Claims and volumes hold data, and namespaces everything: these are pruned only when they are named. */
 static const char *const default_kinds[][2] = {
-    {"wasmctl.dev/v1alpha1", "WasmActor"}, {"wasmctl.dev/v1alpha1", "WasmProvider"},
-    {"v1", "ConfigMap"},                   {"v1", "Secret"},
-    {"v1", "Service"},                     {"v1", "Pod"},
-    {"apps/v1", "Deployment"},             {"apps/v1", "StatefulSet"},
-    {"apps/v1", "DaemonSet"},              {"apps/v1", "ReplicaSet"},
-    {"batch/v1", "Job"},                   {"batch/v1", "CronJob"},
+    {"wasmctl.dev/v1alpha1", "WasmActor"},
+    {"wasmctl.dev/v1alpha1", "WasmProvider"},
+    {"v1", "ConfigMap"},
+    {"v1", "Secret"},
+    {"v1", "Service"},
+    {"v1", "Pod"},
+    {"apps/v1", "Deployment"},
+    {"apps/v1", "StatefulSet"},
+    {"apps/v1", "DaemonSet"},
+    {"apps/v1", "ReplicaSet"},
+    {"batch/v1", "Job"},
+    {"batch/v1", "CronJob"},
     {"networking.k8s.io/v1", "Ingress"},
 };
 
@@ -29,8 +35,8 @@ static int find_kind(struct cmd_ctx *c, const char *word, struct prune_kinds *ki
     struct kube_client *client;
 
     if (strv_len(parts) != 3 || !*parts[1] || !*parts[2])
-        return err_set(err, ERR_INVALID, "invalid GroupVersionKind format: %s, please follow <group/version/kind>",
-                       word);
+        return err_set(err, ERR_INVALID,
+                       "invalid GroupVersionKind format: %s, please follow <group/version/kind>", word);
     bool core = !*parts[0] || streq(parts[0], "core");
     _cleanup_free_ char *version = core ? xstrdup(parts[1]) : xasprintf("%s/%s", parts[0], parts[1]);
     const struct kube_resource *r = kube_builtin_kind(version, parts[2]);
@@ -111,9 +117,8 @@ static int take_page(void *arg, cJSON *page, struct err **err _unused_)
         const char *name = json_str_or(item, "metadata.name", "");
         if (!is_ours(l, item) || json_str(item, "metadata.deletionTimestamp") || in_set(l, namespace, name))
             continue;
-        vec_push(&l->list->found,
-                 ((struct prune_found){l->resource, xstrdup_null(namespace), xstrdup(name),
-                                       xstrdup_null(json_str(item, "metadata.uid"))}));
+        vec_push(&l->list->found, ((struct prune_found){l->resource, xstrdup_null(namespace), xstrdup(name),
+                                                        xstrdup_null(json_str(item, "metadata.uid"))}));
     }
     return 0;
 }

@@ -122,7 +122,16 @@ int top_each(struct cmd_ctx *c, const struct top_options *o, const struct kube_r
 
 /* Hosts */
 
-enum { HOST_CLOUD, HOST_FRIENDLY, HOST_CPU, HOST_MEMORY, HOST_ACTORS, HOST_PROVIDERS, HOST_READY, HOST_REPORTED };
+enum {
+    HOST_CLOUD,
+    HOST_FRIENDLY,
+    HOST_CPU,
+    HOST_MEMORY,
+    HOST_ACTORS,
+    HOST_PROVIDERS,
+    HOST_READY,
+    HOST_REPORTED
+};
 
 static char *cpu_text(double percent)
 {
@@ -230,10 +239,9 @@ static void drop_clouds(struct top_table *t)
 
 int top_hosts(struct cmd_ctx *c, const struct top_options *o, const char *name, struct err **err)
 {
-    struct hosts all = {
-        .table = {.headers = {"CLOUD", "FRIENDLY-NAME", "CPU%", "MEMORY", "ACTORS", "PROVIDERS", "READY",
-                              "REPORTED"},
-                  .ncolumns = 8}};
+    struct hosts all = {.table = {.headers = {"CLOUD", "FRIENDLY-NAME", "CPU%", "MEMORY", "ACTORS",
+                                              "PROVIDERS", "READY", "REPORTED"},
+                                  .ncolumns = 8}};
     int r = top_each(c, o, kube_builtin_find("latticehosts"), name, add_host, &all, err);
 
     if (r == 0) {

@@ -14,9 +14,9 @@ enum top_key { TOP_BY_NAME, TOP_BY_CPU, TOP_BY_MEMORY, TOP_BY_ACTORS, TOP_BY_PRO
 
 enum { TOP_COLUMNS_MOST = 10 };
 struct top_row {
-    char *namespace, *name;          /* namespace NULL for cluster-scoped kinds */
-    char *cells[TOP_COLUMNS_MOST];   /* after the name; NULL = "<unknown>" */
-    double keys[TOP_KEYS];           /* of the numbers; -1 = unknown, comes last */
+    char *namespace, *name;        /* namespace NULL for cluster-scoped kinds */
+    char *cells[TOP_COLUMNS_MOST]; /* after the name; NULL = "<unknown>" */
+    double keys[TOP_KEYS];         /* of the numbers; -1 = unknown, comes last */
 };
 struct top_table {
     const char *headers[TOP_COLUMNS_MOST]; /* after NAME */

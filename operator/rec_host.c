@@ -13,11 +13,11 @@
 
 enum {
     LIST_MOST = 500,
-    LOOK_MS = 60 * 1000,     /* at a host of which nothing new is heard */
-    OBJECT_MS = 5 * 1000,    /* an object that was written comes back by the watch */
-    /* What runs on a host changes with each start anywhere. Such a change gives way to everything else: of all
-     * hosts together so many are being written, the others wait in line. Whether a host is there, and that it
-     * is empty, is told at once. */
+    LOOK_MS = 60 * 1000,  /* at a host of which nothing new is heard */
+    OBJECT_MS = 5 * 1000, /* an object that was written comes back by the watch */
+    /* What runs on a host changes with each start anywhere. Such a change gives way to everything else: of
+     * all hosts together so many are being written, the others wait in line. Whether a host is there, and
+     * that it is empty, is told at once. */
     LISTS_AT_ONCE = 2,
 };
 
@@ -264,8 +264,8 @@ static void reconcile_live(struct op *op, struct op_lattice *l, const struct lat
     }
     if (!object || !streq(object->lattice, l->name) || !labels_written(mine, object)) {
         /* The object comes back by the watch, and with it this key: then its status is written. */
-        bool on_its_way = !object && mine && mine->created_ms &&
-                          loop_now_ms(op->loop) < mine->created_ms + OBJECT_MS;
+        bool on_its_way =
+            !object && mine && mine->created_ms && loop_now_ms(op->loop) < mine->created_ms + OBJECT_MS;
         if (!on_its_way)
             write_object(op, l, h, name);
         if (!object) {
@@ -299,9 +299,9 @@ static void reconcile_absent(struct op *op, const struct model_host *object, con
     /* Of a host that was there when this process began to look, nothing is known before that. */
     const struct model_condition *ready = model_condition_find(&object->conditions, "Ready");
     bool noted = ready && streq(ready->status, "False");
-    int64_t seen_ns = !noted                                    ? time_now_ns()
+    int64_t seen_ns = !noted                                   ? time_now_ns()
                       : object->last_seen_ns > ready->since_ns ? object->last_seen_ns
-                                                                : ready->since_ns;
+                                                               : ready->since_ns;
     int64_t silent_ms = (time_now_ns() - seen_ns) / 1000000;
     if (silent_ms >= op->options->forget_host_ms && !object->unschedulable) {
         delete_object(op, object->meta.name);

@@ -43,9 +43,9 @@ struct op_unit {
                                 changed */
     struct kube_req *status_request;
     struct kube_req *revision_request;
-    char *revision_made;          /* written just now and not yet seen, at ... */
-    int64_t revision_made_ms;     /* ... this time of the loop's clock */
-    int64_t revision_retry_ms;    /* loop clock; not written before */
+    char *revision_made;       /* written just now and not yet seen, at ... */
+    int64_t revision_made_ms;  /* ... this time of the loop's clock */
+    int64_t revision_retry_ms; /* loop clock; not written before */
     struct op_revision_draft {
         char *revision, *body; /* NULL: none waits */
         int64_t due_ms;        /* loop clock */

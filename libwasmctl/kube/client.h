@@ -45,7 +45,7 @@ struct kube_client_options {
      * -1. May be NULL. Called until kube_client_free() returns; must not call the client. */
     void (*observe)(void *arg, const char *method, int status, int64_t took_ms);
     void *observe_arg;
-    bool follow;      /* redirects; never from https to http. For what is no Kubernetes API */
+    bool follow; /* redirects; never from https to http. For what is no Kubernetes API */
     /* A line for the person at the terminal: what a credential plugin says, and that it is waited for. NULL:
      * what it said is part of the error when it fails. */
     void (*talk)(void *arg, const char *line);
@@ -106,8 +106,8 @@ struct kube_call {
 /* All fields are copied. Never NULL: what cannot even be started fails through done. */
 struct kube_req *kube_do(struct kube_client *c, const struct kube_call *call);
 void kube_req_cancel(struct kube_req *r); /* NULL is fine */
-/* Streams: no pieces and no end are given out while paused, and the server is held back (by what curl is ready
- * to hold of a stream). The silence limit stands still. May be called from the chunk function. */
+/* Streams: no pieces and no end are given out while paused, and the server is held back (by what curl is
+ * ready to hold of a stream). The silence limit stands still. May be called from the chunk function. */
 void kube_req_pause(struct kube_req *r, bool paused);
 
 /* For command-line programs: runs the loop until the answer is there. *ret_body (may be NULL) is owned by the

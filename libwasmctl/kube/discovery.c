@@ -23,7 +23,7 @@
 struct found {
     struct kube_apis apis;
     size_t cap;
-    bool asked; /* the server said so itself, in this process */
+    bool asked;          /* the server said so itself, in this process */
     struct found *older; /* what was given out of it is in use */
 };
 

@@ -19,8 +19,8 @@
 enum { KUBE_CACHE_FILE_MOST = 64 * 1024 * 1024, KUBE_CACHE_TAG_MOST = 512 };
 
 struct kube_cache_entry {
-    char *tag;   /* ETag or hash of the content, "" if none */
-    char *body;  /* NUL-terminated */
+    char *tag;  /* ETag or hash of the content, "" if none */
+    char *body; /* NUL-terminated */
     size_t len;
     int64_t age_ns; /* since it was written or last found unchanged */
 };

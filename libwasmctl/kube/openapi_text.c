@@ -9,8 +9,8 @@
 enum {
     WIDTH_OF_TEXT = 76,
     WIDTH_OF_FIELD = 78,
-    ENUM_MOST = 4,          /* values in a list of fields */
-    DEPTH_MOST = 100,       /* of schemas in schemas */
+    ENUM_MOST = 4,            /* values in a list of fields */
+    DEPTH_MOST = 100,         /* of schemas in schemas */
     STEPS_MOST = 1000 * 1000, /* schemas looked at */
 };
 

@@ -16,8 +16,8 @@ struct model_host_report {
     char *friendly_name, *version;
     struct model_running *running; /* the first 500 of each kind */
     size_t nrunning;
-    int64_t actors, providers; /* all of them */
-    double cpu_percent;        /* -1 = not reported */
+    int64_t actors, providers;         /* all of them */
+    double cpu_percent;                /* -1 = not reported */
     int64_t memory_total, memory_free; /* bytes, -1 = not reported */
 };
 void model_host_report_read(const cJSON *object, struct model_host_report *ret);

@@ -36,8 +36,8 @@ size_t place_hosts_from(const struct model_workload *w, const char *cluster_uid,
 struct place_domain {
     const char *value; /* borrowed from the labels */
     int32_t replicas;
-    double share;      /* what it should have, with weights; -1 without */
-    bool open;         /* some host in it can take or keep replicas */
+    double share; /* what it should have, with weights; -1 without */
+    bool open;    /* some host in it can take or keep replicas */
 };
 struct place_key {
     const struct model_spread *rule;

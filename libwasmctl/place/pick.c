@@ -210,8 +210,8 @@ bool place_pick_add(struct place_pick *p, size_t *ret)
         if (place_pick_excess(p, h, 1, true) > 0)
             continue;
         double s = place_pick_excess(p, h, 1, false), t = heights(p, h);
-        bool better = !found || s < soft ||
-                      (s == soft && (t < high || (t == high && compare_for_add(p, h, *ret) < 0)));
+        bool better =
+            !found || s < soft || (s == soft && (t < high || (t == high && compare_for_add(p, h, *ret) < 0)));
         if (!better)
             continue;
         found = true;

@@ -108,8 +108,8 @@ static void run(void *arg)
 
     q->run = NULL;
     q->running = true;
-    /* Only the keys that waited when the turn began, and only for a while: neither work that adds itself again
-     * nor a long line of keys keeps the rest of the loop waiting. */
+    /* Only the keys that waited when the turn began, and only for a while: neither work that adds itself
+     * again nor a long line of keys keeps the rest of the loop waiting. */
     int64_t end = time_mono_ms() + SLICE_MS;
     for (size_t n = q->waiting; n && q->head && !q->paused && q->active < q->options.concurrency; n--) {
         struct item *i = q->head;

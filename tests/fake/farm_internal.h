@@ -66,9 +66,9 @@ struct farm {
     struct farm_host *hosts;
     size_t nhosts, serving; /* serving: up; the lattice's requests are answered while there is one */
     bool connected, announced;
-    bool muted;      /* events go nowhere */
-    bool js_refused; /* that was told */
-    size_t buckets;  /* that are being made */
+    bool muted;           /* events go nowhere */
+    bool js_refused;      /* that was told */
+    size_t buckets;       /* that are being made */
     struct map *links;    /* "source\nnamespace\npackage\nname" -> cJSON * */
     struct map *configs;  /* name -> cJSON * */
     struct map *requests; /* verb -> uint64_t * */

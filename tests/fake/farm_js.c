@@ -102,8 +102,8 @@ void farm_js_watch(struct farm_host *h)
         bool fresh = !h->inboxes[i];
         /* As async-nats names it: 12 characters of the connection and 10 that count up. */
         if (fresh)
-            h->inboxes[i] = xasprintf("_INBOX.FARM%08x%010llu", (unsigned)getpid(),
-                                      (unsigned long long)++f->next_inbox);
+            h->inboxes[i] =
+                xasprintf("_INBOX.FARM%08x%010llu", (unsigned)getpid(), (unsigned long long)++f->next_inbox);
         h->deliveries[i] = bus_subscribe(f->bus, h->inboxes[i], on_delivered, h);
         if (fresh)
             make_consumer(h, i);

@@ -126,8 +126,7 @@ static void say_component(struct farm_host *h, const char *name, const cJSON *re
 /* The first configuration the request names that does not exist. */
 static const char *missing_config(const struct farm *f, const cJSON *request)
 {
-    json_each(name, json_get(request, "config"))
-    {
+    json_each (name, json_get(request, "config")) {
         if (cJSON_IsString(name) && !map_has(f->configs, name->valuestring))
             return name->valuestring;
     }
@@ -346,8 +345,7 @@ static const char *speaker(const struct farm *f)
 
 static bool lacks_config(const struct farm *f, const cJSON *names)
 {
-    json_each(name, names)
-    {
+    json_each (name, names) {
         if (cJSON_IsString(name) && !map_has(f->configs, name->valuestring))
             return true;
     }
@@ -421,8 +419,7 @@ void farm_on_link(void *arg, const struct bus_message *m)
 
 static bool only_strings(const cJSON *o)
 {
-    json_each(item, o)
-    {
+    json_each (item, o) {
         if (!cJSON_IsString(item))
             return false;
     }

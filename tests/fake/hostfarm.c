@@ -149,10 +149,10 @@ static bool number(const char *name, const char *text, int64_t min, int64_t max,
 static bool parse(int argc, char **argv, struct farm_options *o, char ***ret_clouds)
 {
     static const struct option options[] = {
-        {"server", required_argument, NULL, 's'},     {"lattice", required_argument, NULL, 'l'},
-        {"hosts", required_argument, NULL, 'n'},      {"clouds", required_argument, NULL, 'c'},
-        {"start-ms", required_argument, NULL, 'd'},   {"heartbeat-ms", required_argument, NULL, 'b'},
-        {"no-jetstream", no_argument, NULL, 'j'},        {NULL, 0, NULL, 0},
+        {"server", required_argument, NULL, 's'},   {"lattice", required_argument, NULL, 'l'},
+        {"hosts", required_argument, NULL, 'n'},    {"clouds", required_argument, NULL, 'c'},
+        {"start-ms", required_argument, NULL, 'd'}, {"heartbeat-ms", required_argument, NULL, 'b'},
+        {"no-jetstream", no_argument, NULL, 'j'},   {NULL, 0, NULL, 0},
     };
     int64_t n = 1;
     int c;

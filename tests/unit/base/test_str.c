@@ -100,9 +100,13 @@ static void test_width(void **state _unused_)
     assert_int_equal(str_width("e\xcc\x81"), 1);
     /* a Devanagari vowel sign, a zero-width joiner, an emoji, a full-width letter, a broken byte */
     assert_int_equal(str_width("\xe0\xa4\x95\xe0\xa5\x81"), 1);
-    assert_int_equal(str_width("a\xe2\x80\x8d" "b"), 2);
+    assert_int_equal(str_width("a\xe2\x80\x8d"
+                               "b"),
+                     2);
     assert_int_equal(str_width("\xf0\x9f\x9a\x80 \xef\xbc\xa1"), 5);
-    assert_int_equal(str_width("\xff" "a"), 2);
+    assert_int_equal(str_width("\xff"
+                               "a"),
+                     2);
     assert_int_equal(str_width("\xf0\x9f\x98\x80"), 2);
     assert_int_equal(str_width(""), 0);
 }

@@ -34,7 +34,8 @@ static void check_patch(const char *from, const char *to, const char *expected)
 static void patches_hold_what_differs(void **state _unused_)
 {
     check_patch("{\"a\":1,\"b\":{\"c\":[1,2]}}", "{\"b\":{\"c\":[1,2]},\"a\":1}", "{}");
-    check_patch("{\"a\":1,\"b\":{\"c\":1,\"d\":2}}", "{\"a\":1,\"b\":{\"c\":3,\"d\":2}}", "{\"b\":{\"c\":3}}");
+    check_patch("{\"a\":1,\"b\":{\"c\":1,\"d\":2}}", "{\"a\":1,\"b\":{\"c\":3,\"d\":2}}",
+                "{\"b\":{\"c\":3}}");
     check_patch("{\"a\":1,\"b\":{\"c\":1}}", "{\"b\":{}}", "{\"b\":{\"c\":null},\"a\":null}");
     check_patch("{\"a\":[1,2]}", "{\"a\":[2]}", "{\"a\":[2]}");
     check_patch("{\"a\":1}", "{\"a\":{\"b\":1}}", "{\"a\":{\"b\":1}}");
@@ -52,7 +53,8 @@ static int count_clashes(const char *patch, const char *before, const char *now,
 
 static void only_the_same_fields_clash(void **state _unused_)
 {
-    assert_int_equal(count_clashes("{\"s\":{\"a\":2}}", "{\"s\":{\"a\":1,\"b\":1}}", "{\"s\":{\"a\":1,\"b\":9}}", ""), 0);
+    assert_int_equal(
+        count_clashes("{\"s\":{\"a\":2}}", "{\"s\":{\"a\":1,\"b\":1}}", "{\"s\":{\"a\":1,\"b\":9}}", ""), 0);
     assert_int_equal(count_clashes("{\"s\":{\"a\":2}}", "{\"s\":{\"a\":1}}", "{\"s\":{\"a\":3}}",
                                    "* s.a: was 1, is now 3\n"),
                      1);
@@ -61,7 +63,8 @@ static void only_the_same_fields_clash(void **state _unused_)
     assert_int_equal(count_clashes("{\"a\":null}", "{\"a\":1}", "{}", ""), 0);
     assert_int_equal(count_clashes("{\"a\":null}", "{\"a\":1}", "{\"a\":2}", "* a: was 1, is now 2\n"), 1);
     assert_int_equal(count_clashes("{\"a\":{\"b\":1}}", "{}", "{\"a\":{\"c\":1}}", ""), 0);
-    assert_int_equal(count_clashes("{\"a\":{\"b\":1}}", "{}", "{\"a\":\"x\"}", "* a: was absent, is now \"x\"\n"), 1);
+    assert_int_equal(
+        count_clashes("{\"a\":{\"b\":1}}", "{}", "{\"a\":\"x\"}", "* a: was absent, is now \"x\"\n"), 1);
 }
 
 static void secrets_are_hidden(void **state _unused_)
@@ -71,14 +74,15 @@ static void secrets_are_hidden(void **state _unused_)
     _cleanup_json_ cJSON *to =
         parse("{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"data\":{\"b\":\"2\",\"c\":\"4\",\"d\":\"5\"},"
               "\"metadata\":{\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"x\"}}}");
-    _cleanup_json_ cJSON *other = parse("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"data\":{\"a\":\"1\"}}");
+    _cleanup_json_ cJSON *other =
+        parse("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"data\":{\"a\":\"1\"}}");
 
     diff_mask(from, to);
     _cleanup_free_ char *a = json_print(json_get(from, "data")), *b = json_print(json_get(to, "data"));
     assert_string_equal(a, "{\"a\":\"***\",\"b\":\"***\",\"c\":\"*** (before)\"}");
     assert_string_equal(b, "{\"b\":\"***\",\"c\":\"*** (after)\",\"d\":\"***\"}");
-    const cJSON *annotation = json_atv(to, "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration",
-                                       NULL);
+    const cJSON *annotation =
+        json_atv(to, "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration", NULL);
     assert_string_equal(annotation->valuestring, "***");
     diff_mask(NULL, other);
     assert_string_equal(json_str(other, "data.a"), "1");
@@ -93,10 +97,10 @@ static void check_value(const char *field, const char *expected)
         "\"set\":[\"x\",\"y\"],\"list\":[7,8]}}";
     _cleanup_json_ cJSON *now = parse(live), *ours = parse(live), *quoted = cJSON_CreateString(field);
     _cleanup_free_ char *in_json = json_print(quoted);
-    _cleanup_free_ char *details =
-        xasprintf("{\"details\":{\"causes\":[{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with "
-                  "\\\"m\\\"\",\"field\":%s}]}}",
-                  in_json);
+    _cleanup_free_ char *details = xasprintf(
+        "{\"details\":{\"causes\":[{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with "
+        "\\\"m\\\"\",\"field\":%s}]}}",
+        in_json);
     struct err e = {.code = ERR_CONFLICT, .http = 409, .details = details};
     _cleanup_free_ char *text = apply_conflict_text(&e, now, ours);
 

@@ -161,7 +161,8 @@ static void status_of_what_never_ran(void **state _unused_)
     fill(e);
     status = dev_status(e);
     assert_int_equal(cJSON_GetArraySize(json_get(status, "children")), 6);
-    json_each(child, json_get(status, "children")) assert_string_equal(json_str(child, "state"), "stopped");
+    json_each (child, json_get(status, "children"))
+        assert_string_equal(json_str(child, "state"), "stopped");
     assert_string_equal(json_str(status, "nats"), "nats://127.0.0.1:4222");
     assert_string_equal(json_str(status, "apiServer"), "https://127.0.0.1:6443");
     assert_string_equal(json_str(status, "children[3].labels.cloud"), "aws");

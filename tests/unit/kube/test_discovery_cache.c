@@ -139,8 +139,10 @@ static void test_servers_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_write_and_read),          TEST(test_age),
-        TEST(test_damage),                  TEST(test_names_lead_nowhere_else),
+        TEST(test_write_and_read),
+        TEST(test_age),
+        TEST(test_damage),
+        TEST(test_names_lead_nowhere_else),
         TEST(test_servers_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

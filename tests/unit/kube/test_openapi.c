@@ -5,24 +5,28 @@
 
 #define GVK(k) "\"x-kubernetes-group-version-kind\":[{\"group\":\"g\",\"version\":\"v1\",\"kind\":\"" k "\"}]"
 
-static const char document[] =
-    "{\"b.Thing\":{" GVK("Thing") ",\"description\":\"Second.\"},"
-    "\"a.Thing\":{" GVK("Thing") ",\"description\":\"A thing.\","
-    "\"externalDocs\":{\"description\":\"More\",\"url\":\"u\"},"
-    "\"properties\":{"
-    "\"z\":{\"type\":\"string\",\"enum\":[1,true,null,\"x\"]},"
-    "\"node\":{\"$ref\":\"#/components/schemas/Node\"},"
-    "\"both\":{\"description\":\"Its own.\",\"allOf\":[{\"$ref\":\"#/components/schemas/Node\"}]},"
-    "\"any\":{\"x-kubernetes-preserve-unknown-fields\":true},"
-    "\"time\":{\"$ref\":\"#/components/schemas/io.k8s.Time\"},"
-    "\"lists\":{\"type\":\"array\",\"items\":{\"type\":\"array\","
-    "\"items\":{\"$ref\":\"#/components/schemas/Node\"}}},"
-    "\"map\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},"
-    "\"open\":{\"type\":\"object\",\"additionalProperties\":true},"
-    "\"lost\":{\"$ref\":\"#/components/schemas/Nowhere\"}}},"
-    "\"io.k8s.Time\":{\"type\":\"string\",\"format\":\"date-time\"},"
-    "\"Node\":{\"type\":\"object\",\"description\":\"A node.\",\"required\":[\"name\",5],"
-    "\"properties\":{\"name\":{\"type\":\"string\"},\"next\":{\"$ref\":\"#/components/schemas/Node\"}}}}";
+static const char document[] = "{\"b.Thing\":{" GVK(
+    "Thing") ",\"description\":\"Second.\"},"
+             "\"a.Thing\":{" GVK(
+                 "Thing") ",\"description\":\"A thing.\","
+                          "\"externalDocs\":{\"description\":\"More\",\"url\":\"u\"},"
+                          "\"properties\":{"
+                          "\"z\":{\"type\":\"string\",\"enum\":[1,true,null,\"x\"]},"
+                          "\"node\":{\"$ref\":\"#/components/schemas/Node\"},"
+                          "\"both\":{\"description\":\"Its "
+                          "own.\",\"allOf\":[{\"$ref\":\"#/components/schemas/Node\"}]},"
+                          "\"any\":{\"x-kubernetes-preserve-unknown-fields\":true},"
+                          "\"time\":{\"$ref\":\"#/components/schemas/io.k8s.Time\"},"
+                          "\"lists\":{\"type\":\"array\",\"items\":{\"type\":\"array\","
+                          "\"items\":{\"$ref\":\"#/components/schemas/Node\"}}},"
+                          "\"map\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},"
+                          "\"open\":{\"type\":\"object\",\"additionalProperties\":true},"
+                          "\"lost\":{\"$ref\":\"#/components/schemas/Nowhere\"}}},"
+                          "\"io.k8s.Time\":{\"type\":\"string\",\"format\":\"date-time\"},"
+                          "\"Node\":{\"type\":\"object\",\"description\":\"A "
+                          "node.\",\"required\":[\"name\",5],"
+                          "\"properties\":{\"name\":{\"type\":\"string\"},\"next\":{\"$ref\":\"#/components/"
+                          "schemas/Node\"}}}}";
 
 static int explain(const char *path, bool recursive, int depth, struct buf *out, struct err **err)
 {

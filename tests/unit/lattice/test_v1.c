@@ -94,9 +94,8 @@ static void on_ping(void *arg, const struct bus_message *m)
     const struct host *h = arg;
 
     if (!h->frozen)
-        answer(
-            arg, m,
-            "{\"id\":\"" HOST "\",\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":5}");
+        answer(arg, m,
+               "{\"id\":\"" HOST "\",\"friendly_name\":\"f\",\"labels\":{\"a\":\"b\"},\"uptime_seconds\":5}");
 }
 
 static void on_get(void *arg, const struct bus_message *m)

@@ -1,5 +1,6 @@
-/* Placement carried out on the in-memory lattice: 300 replicas on 30 hosts in 3 clouds, a cloud lost and back,
- * new hosts. What runs is read from the lattice, what is to run comes from place/, as the operator does it. */
+/* Placement carried out on the in-memory lattice: 300 replicas on 30 hosts in 3 clouds, a cloud lost and
+ * back, new hosts. What runs is read from the lattice, what is to run comes from place/, as the operator does
+ * it. */
 #include "unit/unit.h"
 
 #include <stdio.h>

@@ -39,13 +39,14 @@ static void add_host(struct world *x, const char *more_status, const char *condi
     x->objects[i] = (struct place_object){.host = x->hosts[i], .report = &x->reports[i], .given = -1};
 }
 
-#define READY       "{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"Heartbeating\"}"
-#define DEAF        READY ",{\"type\":\"Synced\",\"status\":\"False\",\"reason\":\"Deaf\"}"
-#define RESTARTING  READY ",{\"type\":\"Synced\",\"status\":\"False\",\"reason\":\"Restarting\"}"
-#define GONE        "{\"type\":\"Ready\",\"status\":\"False\",\"reason\":\"NoResponders\"}"
-#define UNKNOWN     "{\"type\":\"Ready\",\"status\":\"Unknown\",\"reason\":\"ProbeTimeout\"}"
+#define READY      "{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"Heartbeating\"}"
+#define DEAF       READY ",{\"type\":\"Synced\",\"status\":\"False\",\"reason\":\"Deaf\"}"
+#define RESTARTING READY ",{\"type\":\"Synced\",\"status\":\"False\",\"reason\":\"Restarting\"}"
+#define GONE       "{\"type\":\"Ready\",\"status\":\"False\",\"reason\":\"NoResponders\"}"
+#define UNKNOWN    "{\"type\":\"Ready\",\"status\":\"Unknown\",\"reason\":\"ProbeTimeout\"}"
 #define RUNS(o, n)                                                                                           \
-    "\"actorCount\":3,\"actors\":[{\"componentID\":\"default_a\",\"concurrency\":" n ",\"owner\":\"" o "\"}],"
+    "\"actorCount\":3,\"actors\":[{\"componentID\":\"default_a\",\"concurrency\":" n ",\"owner\":\"" o "\"}" \
+                                                                                                       "],"
 
 static void unit(struct world *x, enum model_kind kind, const char *spec, const char *status)
 {
@@ -170,11 +171,8 @@ static void test_explained(void **state _unused_)
          ",\"placement\":{\"spread\":[{\"topologyKey\":\"zone\",\"maxSkew\":1,"
          "\"whenUnsatisfiable\":\"DoNotSchedule\"}]}",
          "");
-    struct place_input in = {.hosts = x.made,
-                             .nhosts = make(&x, "uid"),
-                             .rules = &x.w->placement,
-                             .replicas = 4,
-                             .single = true};
+    struct place_input in = {
+        .hosts = x.made, .nhosts = make(&x, "uid"), .rules = &x.w->placement, .replicas = 4, .single = true};
     place_plan_make(&in, &plan);
     place_explain(&in, &plan, &why);
     assert_int_equal(why.nhosts, 4);
