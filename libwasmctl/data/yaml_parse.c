@@ -514,7 +514,10 @@ static int read_json(const char *text, size_t len, const char *name, struct yaml
         int code = json_parse_next(text + at, len - at, name, line, &root, &used, err);
         if (code < 0)
             return code;
-        add_document(docs, root, line);
+        if (cJSON_IsNull(root)) /* as an empty document is */
+            cJSON_Delete(root);
+        else
+            add_document(docs, root, line);
         for (; used; used--, at++)
             line += text[at] == '\n';
     }

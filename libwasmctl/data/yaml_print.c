@@ -110,17 +110,17 @@ static bool is_letter(uint32_t cp)
     return cp >= 0x80 || isalpha((int)cp);
 }
 
-/* Value of the digits at s; *ret_len how many they are. Huge ones wrap: only the order of sane keys matters.
- */
-static uint64_t number_at(const char *s, size_t *ret_len)
+/* Value of the digits at s behind a first digit; *ret_len how many they are. Huge ones wrap: only the order
+ * of sane keys matters. */
+static int64_t number_at(const char *s, bool behind_one, size_t *ret_len)
 {
-    uint64_t v = 0;
+    uint64_t v = behind_one;
     size_t n = 0;
 
     for (; isdigit((unsigned char)s[n]); n++)
         v = v * 10 + (uint64_t)(s[n] - '0');
     *ret_len = n;
-    return v;
+    return (int64_t)v;
 }
 
 /* Whether the digits that end right before s hold one that is not 0. */
@@ -154,12 +154,9 @@ static int compare_keys(const char *a, const char *b)
             return is_letter(y) ? -1 : 1;
         }
         size_t a_len, b_len;
-        uint64_t v = number_at(a, &a_len), w = number_at(b, &b_len);
         /* A 0 behind other digits counts as a place of the number, not as its start. */
-        if ((x == '0' || y == '0') && follows_number(start, a)) {
-            v += a_len ? (uint64_t)pow(10, (double)a_len) : 1;
-            w += b_len ? (uint64_t)pow(10, (double)b_len) : 1;
-        }
+        bool behind = (x == '0' || y == '0') && follows_number(start, a);
+        int64_t v = number_at(a, behind, &a_len), w = number_at(b, behind, &b_len);
         if (v != w)
             return v < w ? -1 : 1;
         if (a_len != b_len)

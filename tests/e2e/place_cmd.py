@@ -83,6 +83,7 @@ def place_tells_what_a_lost_host_does():
     apply(actor("outlives", replicas=5, placement={"spread": [{**ZONES[0], "whenUnsatisfiable": "ScheduleAnyway"}]}))
     wait_ready("outlives")
     wait_for("the forecast of what runs is what runs", settled("outlives"))
+    wait_for("hosts report what runs", reported)
     victim = max(placed("outlives"), key=placed("outlives").get)
     status, forecast = place("wasmactor/outlives", "--without", f"host/{victim[:12]}")
     after = forecast["without"]

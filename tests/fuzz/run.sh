@@ -1,6 +1,8 @@
 #!/bin/sh
 # Runs fuzzers, two at a time: run.sh [-b FOLDER_OF_PROGRAMS] [SECONDS] [NAME...]
 # Without names: all. Exits 1 when one found something; what did it is kept in FOLDER/<name>.crash-*.
+# The same seed (WASMCTL_FUZZ_SEED, 1) tries the same inputs, so that a run says something of the change it is about; 0 takes
+# another one each time, for long runs.
 set -u
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1
@@ -32,7 +34,7 @@ fuzz() {
     dictionary=''
     [ ! -f "$here/seeds/$fuzz_name.dict" ] || dictionary=-dict=$here/seeds/$fuzz_name.dict
     # shellcheck disable=SC2086 # empty or one word
-    "$fuzz_program" "$@" $dictionary -max_total_time="$seconds" -max_len=8192 -timeout=30 -rss_limit_mb=2048 \
+    "$fuzz_program" "$@" $dictionary -seed="${WASMCTL_FUZZ_SEED:-1}" -max_total_time="$seconds" -max_len=8192 -timeout=30 -rss_limit_mb=2048 \
         -print_final_stats=1 -verbosity=0 -artifact_prefix="$programs/$fuzz_name." </dev/null
 }
 
