@@ -24,6 +24,16 @@ static bool all_utf8(const cJSON *o)
     return true;
 }
 
+/* Integers past 2^53 are printed in full and not read again: they are refused for not being exact. */
+static bool all_exact(const cJSON *o)
+{
+    for (; o; o = o->next)
+        if ((cJSON_IsNumber(o) && !(o->valuedouble >= -0x1p53 && o->valuedouble <= 0x1p53)) ||
+            !all_exact(o->child))
+            return false;
+    return true;
+}
+
 static void round_trip(const cJSON *root)
 {
     _cleanup_buf_ struct buf out = BUF_INIT;
@@ -31,7 +41,7 @@ static void round_trip(const cJSON *root)
     _cleanup_err_ struct err *err = NULL;
 
     yaml_print_to(&out, root);
-    if (!all_utf8(root))
+    if (!all_utf8(root) || !all_exact(root))
         return;
     int r = yaml_parse(buf_str(&out), out.len, "again", &again, &err);
     if (r < 0)
