@@ -16,7 +16,7 @@ rust_least=1.89
 node_least=18
 
 packages_build='build-essential cmake ninja-build pkg-config libcurl4-openssl-dev libcjson-dev libyaml-dev libnats-dev
-libuv1-dev libmicrohttpd-dev libssl-dev libpcre2-dev'
+libuv1-dev libmicrohttpd-dev libssl-dev libpcre2-dev libncurses-dev'
 packages_parts='util-linux procps ca-certificates'
 packages_actor='clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32'
 packages_demo='curl'

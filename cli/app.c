@@ -150,7 +150,7 @@ static int run(struct cmd_ctx *c, int argc, char **argv, struct err **err)
         show_help(c);
     } else {
         r = check_args(c, err);
-        if (r == 0 && fleet_wanted(&c->globals))
+        if (r == 0 && fleet_wanted(&c->globals) && !(c->entry->flags & CMD_CONTEXTS))
             r = fleet_run(c, err);
         else if (r == 0)
             r = run_alone(c, err);

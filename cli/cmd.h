@@ -85,6 +85,7 @@ enum {
     CMD_NEEDS_CLUSTER = 1, /* c->client is ready before run; without it cmd_client() makes one on demand */
     CMD_RAW_ARGS = 2,      /* the words after the name are the arguments, whatever they look like */
     CMD_FLEET = 4,         /* can run over several contexts: see cli/fleet.h */
+    CMD_CONTEXTS = 8,      /* works on several contexts by itself, in one body */
 };
 
 /* What the arguments of a command are, for completion. What its options take is told by their types and by

@@ -33,6 +33,7 @@
     X(top)                                                                                                   \
     X(logs)                                                                                                  \
     X(tail)                                                                                                  \
+    X(dash)                                                                                                  \
     X(dev)                                                                                                   \
     X(version)                                                                                               \
     X(help)                                                                                                  \

@@ -10,6 +10,7 @@ pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(NATS REQUIRED IMPORTED_TARGET libnats)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(NCURSES REQUIRED IMPORTED_TARGET ncursesw>=6.1)
 pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd)
 
 add_library(wasmctl_flags INTERFACE)

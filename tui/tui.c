@@ -1,0 +1,224 @@
+#include "tui/tui.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "tui/app.h"
+#include "tui/live.h"
+#include "tui/record.h"
+#include "tui/terminal.h"
+
+enum { FRAME_MS = 33 };
+
+struct dashboard {
+    const struct tui_options *o;
+    struct loop *loop;
+    struct app *app;
+    struct terminal *term;
+    struct record *record;
+    VEC(struct kube_client *) clients;
+    VEC(struct live *) lives;
+    struct loop_io *input;
+    struct loop_timer *frame;
+    int64_t drawn_ms, due_ms; /* due 0: nothing is */
+    bool over;
+};
+
+/* Frames: at once when the last one is long enough ago, never more than 30 a second. */
+
+static void plan_frame(struct dashboard *d, int64_t in_ms)
+{
+    int64_t now = loop_now_ms(d->loop), at = now + in_ms, earliest = d->drawn_ms + FRAME_MS;
+
+    at = at > earliest ? at : earliest;
+    if (!d->frame || (d->due_ms && d->due_ms <= at))
+        return;
+    d->due_ms = at;
+    loop_timer_start(d->frame, at > now ? at - now : 0);
+}
+
+static void on_frame(void *arg)
+{
+    struct dashboard *d = arg;
+    int64_t next;
+
+    d->due_ms = 0;
+    d->drawn_ms = loop_now_ms(d->loop);
+    terminal_show(d->term, app_frame(d->app, &next));
+    if (next >= 0)
+        plan_frame(d, next);
+}
+
+static void on_wake(void *arg)
+{
+    plan_frame(arg, 0);
+}
+
+static void on_quit(void *arg)
+{
+    struct dashboard *d = arg;
+
+    d->over = true;
+}
+
+static void on_size(struct dashboard *d)
+{
+    int w, h;
+
+    terminal_size(d->term, &w, &h);
+    app_resize(d->app, w, h);
+}
+
+static void on_input(void *arg, int events _unused_, bool error)
+{
+    struct dashboard *d = arg;
+    struct terminal_mouse mouse = {0};
+    uint32_t key;
+    int n = 0;
+
+    if (error) {
+        d->over = true; /* the terminal is gone */
+        return;
+    }
+    while (!d->over && (key = terminal_key(d->term, &mouse)) != TUI_KEY_NONE) {
+        n++;
+        if (key == TUI_KEY_MOUSE)
+            app_mouse(d->app, mouse.x, mouse.y, mouse.wheel);
+        else if (key == TUI_KEY_RESIZE)
+            on_size(d);
+        else if (key == ('z' | TUI_KEY_CTRL))
+            raise(SIGTSTP);
+        else
+            app_key(d->app, key);
+    }
+    /* Readable without anything to read: the other end has gone. */
+    char c;
+    if (!n && read(STDIN_FILENO, &c, 0) == 0 && !isatty(STDIN_FILENO))
+        d->over = true;
+}
+
+static void set_aside(void *arg, bool away)
+{
+    struct dashboard *d = arg;
+
+    if (away) {
+        loop_io_set(d->input, 0);
+        terminal_leave(d->term);
+    } else {
+        terminal_return(d->term);
+        on_size(d);
+        loop_io_set(d->input, LOOP_READ);
+    }
+}
+
+static void on_signal(void *arg, int signum)
+{
+    struct dashboard *d = arg;
+
+    if (signum == SIGWINCH) {
+        on_size(d);
+    } else if (signum == SIGTSTP) {
+        set_aside(d, true);
+        raise(SIGSTOP);
+        set_aside(d, false);
+    } else {
+        d->over = true;
+    }
+}
+
+static void on_heard(void *arg, unsigned cluster, enum tui_kind kind, const char *key, const cJSON *object,
+                     int64_t now_ns)
+{
+    struct dashboard *d = arg;
+
+    record_object(d->record, store_cluster_name(app_store(d->app), cluster), kind, key, object, now_ns);
+}
+
+static int connect_all(struct dashboard *d, struct err **err)
+{
+    for (size_t i = 0; i < d->o->nclusters; i++) {
+        const struct tui_cluster *cluster = &d->o->clusters[i];
+        struct kube_client_options options = {.cache_dir = d->o->cache_dir, .no_terminal = true};
+        struct kube_client *client;
+        int r = kube_client_new(d->loop, cluster->config, &options, &client, err);
+        if (r < 0)
+            return err_wrap(err, "context %s", cluster->name);
+        vec_push(&d->clients, client);
+        unsigned index = store_add_cluster(app_store(d->app), cluster->name);
+        vec_push(&d->lives,
+                 live_new(app_store(d->app), index, client, d->o->namespace, d->record ? on_heard : NULL, d));
+    }
+    return 0;
+}
+
+static int run(struct dashboard *d, struct err **err)
+{
+    static const int signals[] = {SIGWINCH, SIGTSTP, SIGTERM, SIGHUP, SIGINT};
+    struct loop_signal *handlers[ARRAY_LEN(signals)] = {0};
+    struct theme theme;
+    int r = 0;
+
+    if (!theme_builtin(d->o->theme ? d->o->theme : "default", &theme))
+        return err_set(err, ERR_INVALID, "there is no theme \"%s\"", d->o->theme);
+    struct terminal_options term = {.theme = &theme, .mouse = d->o->mouse, .no_colour = d->o->no_colour};
+    /* What is wrong with the layout is told before the screen is taken. */
+    if ((r = app_start(d->app, err)) < 0 || (r = terminal_open(&term, &d->term, err)) < 0)
+        return r;
+    d->frame = loop_timer_new(d->loop, on_frame, d);
+    d->input = loop_io_new(d->loop, STDIN_FILENO, on_input, d);
+    loop_io_set(d->input, LOOP_READ);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        handlers[i] = loop_signal_new(d->loop, signals[i], on_signal, d);
+    on_size(d);
+    plan_frame(d, 0);
+    loop_wait(d->loop, &d->over);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        loop_signal_free(handlers[i]);
+    loop_io_free(d->input);
+    loop_timer_free(d->frame);
+    terminal_close(d->term);
+    return 0;
+}
+
+int tui_run(struct loop *loop, const struct tui_options *options, struct err **err)
+{
+    struct dashboard d = {.o = options, .loop = loop};
+    struct app_options app = {
+        .loop = loop,
+        .layout = options->layout,
+        .namespace = options->namespace,
+        .read_only = options->read_only,
+        .ascii = options->ascii || !terminal_utf8(),
+        .replay = options->replay != NULL,
+        .width = 80,
+        .height = 24,
+        .program = options->program,
+        .kubeconfig = options->kubeconfig,
+        .wake = on_wake,
+        .quit = on_quit,
+        .suspend = set_aside,
+        .arg = &d,
+    };
+    int r = 0;
+
+    d.app = app_new(&app);
+    if (options->record)
+        r = record_new(options->record, &d.record, err);
+    if (r == 0)
+        r = options->replay ? replay_load(options->replay, app_store(d.app), err) : connect_all(&d, err);
+    if (r == 0)
+        r = run(&d, err);
+    for (size_t i = 0; i < d.lives.len; i++)
+        live_free(d.lives.items[i]);
+    for (size_t i = 0; i < d.clients.len; i++)
+        kube_client_free(d.clients.items[i]);
+    free(d.lives.items);
+    free(d.clients.items);
+    app_free(d.app);
+    int closed = record_close(d.record, r == 0 ? err : NULL);
+    return r < 0 ? r : closed;
+}
