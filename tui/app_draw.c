@@ -159,8 +159,11 @@ static void draw_pane(struct app *a, struct pane *p, struct box box, bool focus)
             canvas_text(c, x + used, box.y, room - used, buf_str(&sources), TUI_BAD, 0);
     }
     p->box = box_inside(box);
-    if (p->box.w > 0 && p->box.h > 0)
+    if (p->box.w > 0 && p->box.h > 0) {
+        struct box was = canvas_clip(c, p->box);
         p->class->draw(p, c, p->box);
+        c->clip = was;
+    }
 }
 
 void app_draw(struct app *a, int64_t *ret_next_ms)

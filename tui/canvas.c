@@ -41,13 +41,29 @@ void canvas_resize(struct canvas *c, int w, int h)
 {
     c->w = within(w);
     c->h = within(h);
+    c->clip = (struct box){0, 0, c->w, c->h};
     c->cells = xreallocarray(c->cells, (size_t)c->w * (size_t)c->h, sizeof(*c->cells));
     canvas_clear(c, (struct box){0, 0, c->w, c->h});
 }
 
 static struct canvas_cell *cell_at(struct canvas *c, int x, int y)
 {
-    return x >= 0 && y >= 0 && x < c->w && y < c->h ? &c->cells[(size_t)y * (size_t)c->w + (size_t)x] : NULL;
+    const struct box *k = &c->clip;
+
+    return x >= k->x && y >= k->y && x < k->x + k->w && y < k->y + k->h
+               ? &c->cells[(size_t)y * (size_t)c->w + (size_t)x]
+               : NULL;
+}
+
+struct box canvas_clip(struct canvas *c, struct box b)
+{
+    struct box was = c->clip;
+    int x = b.x > was.x ? b.x : was.x, y = b.y > was.y ? b.y : was.y;
+    int right = b.x + b.w < was.x + was.w ? b.x + b.w : was.x + was.w;
+    int bottom = b.y + b.h < was.y + was.h ? b.y + b.h : was.y + was.h;
+
+    c->clip = (struct box){x, y, right > x ? right - x : 0, bottom > y ? bottom - y : 0};
+    return was;
 }
 
 /* What is left of a wide character of which one half is overwritten. */

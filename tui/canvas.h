@@ -2,9 +2,9 @@
  * What is on the screen, as a grid of cells: panes draw here, tui/terminal.h brings it to the terminal, tests
  * dump it as text. A cell has a character, a role (what it means: the theme gives its colour) and flags.
  *
- * Everything is clipped to the box it is drawn in. Text is UTF-8 from anywhere: control characters and
- * invalid bytes are made visible, wide characters take two cells, combining ones are left out. On a terminal
- * without UTF-8 (ascii) lines are drawn with - | + and other characters become '?'.
+ * Everything is clipped (clip): a pane cannot draw outside of its box. Text is UTF-8 from anywhere: control
+ * characters and invalid bytes are made visible, wide characters take two cells, combining ones are left out.
+ * On a terminal without UTF-8 (ascii) lines are drawn with - | + and other characters become '?'.
  */
 #ifndef WASMCTL_TUI_CANVAS_H
 #define WASMCTL_TUI_CANVAS_H
@@ -50,6 +50,7 @@ struct box {
 struct canvas {
     int w, h;
     bool ascii;
+    struct box clip;           /* nothing is drawn outside of it; canvas_resize() makes it everything */
     struct canvas_cell *cells; /* w * h */
 };
 
@@ -60,6 +61,9 @@ struct canvas *canvas_new(int w, int h, bool ascii);
 void canvas_free(struct canvas *c);
 DEFINE_CLEANUP(struct canvas *, canvas_free)
 void canvas_resize(struct canvas *c, int w, int h); /* clears it */
+
+/* Narrows the clip to what it has in common with the box; returns what it was, to be put back. */
+struct box canvas_clip(struct canvas *c, struct box box);
 
 void canvas_clear(struct canvas *c, struct box box);
 /* Draws text into at most `width` columns at x, y, cut with an ellipsis when it is longer; stays in the

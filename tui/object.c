@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "model/interface.h"
 
 const char *const tui_kind_names[TUI_KINDS] = {"wasmactor", "wasmprovider", "latticehost", "lattice",
                                                "event"};
@@ -101,6 +102,25 @@ static void judge(struct tui_object *o, const cJSON *object)
         o->health = TUI_HEALTH_UNKNOWN;
 }
 
+static void read_links(struct tui_workload *w, const cJSON *capabilities)
+{
+    w->links = xcalloc((size_t)cJSON_GetArraySize(capabilities) + 1, sizeof(*w->links));
+    json_each (c, capabilities) {
+        const char *name = json_str_or(c, "interface", ""), *provider = json_str_or(c, "provider", ""),
+                   *actor = json_str_or(c, "actor", "");
+        struct model_interface interface = {0};
+        if (!*provider && !*actor)
+            continue;
+        struct tui_link *link = &w->links[w->nlinks++];
+        link->interface = xstrdup(name);
+        link->actor = !*provider;
+        link->peer = xstrdup(*provider ? provider : actor);
+        if (model_interface_parse(name, &interface, NULL) == 0)
+            link->inward = model_interface_is_export(&interface);
+        model_interface_release(&interface);
+    }
+}
+
 static void read_workload(struct tui_object *o, const cJSON *object)
 {
     struct tui_workload *w = &o->workload;
@@ -126,6 +146,7 @@ static void read_workload(struct tui_object *o, const cJSON *object)
             .replicas = number_at(p, "replicas", 0),
             .ready = cJSON_IsTrue(json_get(p, "ready")),
         };
+    read_links(w, json_at(object, "spec.capabilities"));
     if (o->health == TUI_HEALTH_BAD &&
         (w->ready > 0 || streq(json_str_or(progressing, "status", ""), "True") || streq(o->reason, "")))
         o->health = TUI_HEALTH_BUSY;
@@ -245,6 +266,11 @@ static void release_workload(struct tui_workload *w)
         free(w->placements[i].host);
         free(w->placements[i].state);
     }
+    for (size_t i = 0; i < w->nlinks; i++) {
+        free(w->links[i].interface);
+        free(w->links[i].peer);
+    }
+    free(w->links);
     free(w->placements);
     free(w->lattice);
     free(w->image);

@@ -22,6 +22,12 @@ struct tui_placement {
     int32_t replicas;
     bool ready;
 };
+struct tui_link { /* a capability: somebody calls somebody */
+    char *interface;
+    char *peer;  /* name of a WasmProvider or WasmActor of the same namespace */
+    bool actor;  /* the peer is an actor */
+    bool inward; /* the peer calls */
+};
 struct tui_workload { /* actors and providers */
     char *lattice, *image, *id;
     int32_t desired, ready, updated; /* desired -1: one on every host */
@@ -29,6 +35,8 @@ struct tui_workload { /* actors and providers */
     char *address; /* where HTTP is served, NULL if it is not known */
     struct tui_placement *placements;
     size_t nplacements;
+    struct tui_link *links; /* of actors */
+    size_t nlinks;
 };
 struct tui_host {
     char *lattice, *friendly, *version, *hostname;

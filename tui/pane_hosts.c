@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "tui/app.h"
 #include "tui/look.h"
+#include "tui/running.h"
 
 enum { NAME, STATE, RUNS, VERSION, REASON, AGE, COLUMNS };
 
@@ -120,47 +121,9 @@ static int compare_hosts(const void *x, const void *y)
     return order ? order : strcmp(a->name, b->name);
 }
 
-/* Replicas of each unit by the host they are on: "cluster/host" -> struct running. */
-struct running {
-    VEC(const struct tui_object *) units;
-    VEC(int32_t) replicas;
-};
-
-static void free_running(void *p)
-{
-    struct running *r = p;
-
-    free(r->units.items);
-    free(r->replicas.items);
-    free(r);
-}
-
-static void find_running(struct pane *p, enum tui_kind kind, struct map *map)
-{
-    const struct tui_object *o;
-
-    for (struct store_iter it = {0}; (o = store_next(app_store(p->app), kind, &it));) {
-        if (!pane_shows(p, o->cluster))
-            continue;
-        for (size_t i = 0; i < o->workload.nplacements; i++) {
-            if (!o->workload.placements[i].replicas)
-                continue;
-            _cleanup_free_ char *key = xasprintf("%u/%s", o->cluster, o->workload.placements[i].host);
-            struct running *r = map_get(map, key);
-            if (!r) {
-                r = xcalloc(1, sizeof(*r));
-                map_set(map, key, r);
-            }
-            vec_push(&r->units, o);
-            vec_push(&r->replicas, o->workload.placements[i].replicas);
-        }
-    }
-}
-
 static void add_running(struct state *s, const struct map *map, const struct tui_object *host, int depth)
 {
-    _cleanup_free_ char *key = xasprintf("%u/%s", host->cluster, host->name);
-    const struct running *r = map_get(map, key);
+    const struct running *r = running_on(map, host);
 
     for (size_t i = 0; r && i < r->units.len; i++) {
         const struct tui_object *unit = r->units.items[i];
@@ -177,7 +140,7 @@ static void refresh(struct pane *p)
 {
     struct state *s = p->state;
     struct store *store = app_store(p->app);
-    _cleanup_map_ struct map *running = map_new(free_running);
+    _cleanup_map_ struct map *running = s->folded ? map_new(NULL) : running_find(p);
     VEC(const struct tui_object *) hosts = {0};
     const struct tui_object *o, *before = NULL;
     size_t clusters = 0;
@@ -189,10 +152,6 @@ static void refresh(struct pane *p)
             vec_push(&hosts, o);
     if (hosts.len)
         qsort(hosts.items, hosts.len, sizeof(*hosts.items), compare_hosts);
-    if (!s->folded) {
-        find_running(p, TUI_ACTOR, running);
-        find_running(p, TUI_PROVIDER, running);
-    }
     s->hosts = s->lost = 0;
     list_begin(s->list);
     for (size_t i = 0; i < hosts.len; i++, before = o) {
