@@ -195,8 +195,9 @@ void canvas_put(struct canvas *c, int x, int y, uint32_t ch, enum tui_role role,
     static const struct {
         uint32_t from;
         char to;
-    } plain[] = {{0x2500, '-'}, {0x2502, '|'}, {0x25b8, '>'}, {0x25be, 'v'}, {0x2022, '*'}, {0x25cf, '*'},
-                 {0x25cb, 'o'}, {0x2588, '#'}, {0x2591, '.'}, {0x2191, '^'}, {0x2193, 'v'}, {0x2713, '+'}};
+    } plain[] = {{0x2500, '-'}, {0x2502, '|'}, {0x25b8, '>'}, {0x25be, 'v'}, {0x2022, '*'},
+                 {0x25cf, '*'}, {0x25cb, 'o'}, {0x2588, '#'}, {0x2591, '.'}, {0x25c2, '<'},
+                 {0x2191, '^'}, {0x2193, 'v'}, {0x2713, '+'}};
 
     if (c->ascii && ch >= 0x80) {
         uint32_t to = ch >= 0x2500 && ch < 0x2580 ? '+' : '?';
