@@ -15,6 +15,7 @@ enum {
     RETRY_MOST_MS = 5000,
     REFUSED_MS = 3000, /* after 401 and 403 */
     TRIES_MOST = 5,    /* without follow, in a row */
+    DOUBT_MS = 2000,   /* kubelets tell of a restart within about a second */
 };
 
 struct tail_pod_stream {
@@ -28,6 +29,10 @@ struct tail_pod_stream {
     int64_t retry_ms;
     unsigned tries;
     bool paused;
+    bool opened;                     /* at least once */
+    bool again;                      /* this is not the first opening */
+    bool doubt;                      /* lines came that do not fit on */
+    bool sure;                       /* the owner had its time to object */
     bool container_ended, last_open; /* last_open: the stream was opened after that: its end is the end */
 };
 
@@ -70,9 +75,21 @@ static bool on_line(void *arg, const struct tail_line *line)
     struct tail_pod_stream *s = arg;
     int64_t gap_ns = 0;
 
-    if (line->ns && line->ns < s->options.since_ns)
+    if (s->doubt || (line->ns && line->ns < s->options.since_ns))
         return true;
+    /* The first lines of all, written since and read from a stream that was opened again, may be those of
+     * another run just as well. */
+    bool may_doubt = s->options.follow && !s->container_ended && !s->sure;
+    if (may_doubt && s->again && !s->resume.len && line->ns > s->opened_wall_ns) {
+        s->doubt = true;
+        return true;
+    }
+    s->resume.accept_gap = !may_doubt;
     enum tail_resume_verdict verdict = tail_resume_line(&s->resume, line, &gap_ns);
+    if (verdict == TAIL_RESUME_DOUBT) {
+        s->doubt = true;
+        return true;
+    }
     s->tries = 0;
     s->retry_ms = RETRY_FIRST_MS;
     if (verdict == TAIL_RESUME_SEEN)
@@ -88,12 +105,26 @@ static bool on_line(void *arg, const struct tail_line *line)
     return true;
 }
 
+/* Asks the owner, and opens the stream again when it had time to answer. */
+static void ask_owner(struct tail_pod_stream *s)
+{
+    kube_req_cancel(s->request);
+    s->request = NULL;
+    s->doubt = false;
+    s->sure = true;
+    tail_split_drop(&s->split);
+    loop_timer_start(s->retry, DOUBT_MS);
+    s->options.state(s->options.arg, TAIL_STREAM_DOUBT, NULL);
+}
+
 static bool on_chunk(void *arg, const char *data, size_t len)
 {
     struct tail_pod_stream *s = arg;
 
     tail_split_feed(&s->split, data, len, on_line, s);
-    if (s->paused)
+    if (s->doubt)
+        ask_owner(s);
+    else if (s->paused)
         kube_req_pause(s->request, true);
     return true;
 }
@@ -102,6 +133,7 @@ static void on_opened(void *arg)
 {
     struct tail_pod_stream *s = arg;
 
+    s->opened = true;
     if (!s->opened_wall_ns)
         s->opened_wall_ns = time_now_ns();
     s->options.state(s->options.arg, TAIL_STREAM_OPENED, NULL);
@@ -141,6 +173,7 @@ static void on_done(void *arg, const struct kube_response *response _unused_, co
     struct tail_pod_stream *s = arg;
 
     s->request = NULL;
+    s->sure = false;
     s->tries++;
     if (!err && (!s->options.follow || s->last_open)) {
         tail_split_end(&s->split, on_line, s);
@@ -175,6 +208,7 @@ static void open_stream(void *arg)
     };
 
     s->last_open = s->container_ended;
+    s->again = s->opened;
     s->request = kube_do(s->options.client, &call);
 }
 
@@ -220,14 +254,22 @@ void tail_pod_stream_more(struct tail_pod_stream *s)
 void tail_pod_stream_container_ended(struct tail_pod_stream *s, bool restarted)
 {
     s->container_ended = true;
+    s->sure = false;
     if (restarted)
         s->options.previous = true;
+    /* What was opened again and has not shown whose it is, is the new one's. */
+    if (restarted && s->request && s->again && (!s->resume.len || tail_resume_unproven(&s->resume))) {
+        kube_req_cancel(s->request);
+        s->request = NULL;
+        tail_split_drop(&s->split);
+        loop_timer_start(s->retry, 0);
+    }
     tail_pod_stream_retry(s);
 }
 
 void tail_pod_stream_retry(struct tail_pod_stream *s)
 {
-    if (!loop_timer_active(s->retry))
+    if (!loop_timer_active(s->retry) || s->sure) /* sure: the time to object is not over */
         return;
     s->retry_ms = RETRY_FIRST_MS;
     loop_timer_start(s->retry, 0);

@@ -5,7 +5,10 @@
  * In follow mode a stream that ends or breaks is opened again where it broke off (tail/resume.h): with a
  * clean end too, as kubelets end streams when they rotate a log and proxies when they feel like it, until the
  * owner says that the container has ended. Lines that were rotated away meanwhile are told by one line
- * flagged TAIL_GAP. Without follow a broken stream is tried again a few times.
+ * flagged TAIL_GAP. But a stream that is opened again may be that of the next run of the container, of which
+ * the owner has not heard yet: when the lines do not fit on, the owner is told (TAIL_STREAM_DOUBT) and has
+ * two seconds to say that the container was restarted before the gap is believed. Without follow a broken
+ * stream is tried again a few times.
  *
  * Tries are 100 ms apart at first, 5 s at most; a line that arrives starts that anew.
  */
@@ -20,6 +23,7 @@ struct tail_pod_stream;
 enum tail_stream_state {
     TAIL_STREAM_OPENED,
     TAIL_STREAM_AWAY,  /* will be tried again; err tells why, NULL for a clean end */
+    TAIL_STREAM_DOUBT, /* is this still the same run of the container? Away meanwhile */
     TAIL_STREAM_ENDED, /* for good; err NULL: all was read. The stream may be freed, also in the call */
 };
 

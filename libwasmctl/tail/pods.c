@@ -31,7 +31,8 @@ struct instance {
     struct tail_source *source;
     char *namespace, *pod, *container;
     int64_t since_ns, tail_lines;
-    bool ended, restarted; /* the container; to be told to the stream when it begins */
+    struct kube_req *check; /* of what the Pod is now, when there is a doubt */
+    bool ended, restarted;  /* the container; to be told to the stream when it begins */
     bool waits, away;
 };
 
@@ -91,6 +92,7 @@ static void instance_free(struct instance *i)
         p->instances = i->next;
     if (i->next)
         i->next->prev = i->prev;
+    kube_req_cancel(i->check);
     tail_pod_stream_free(i->stream);
     if (i->source)
         tail_source_end(i->source);
@@ -145,6 +147,43 @@ static void on_room(void *arg)
         tail_pod_stream_more(i->stream);
 }
 
+static void on_pod(void *arg, enum kube_event type, cJSON *pod);
+
+static const cJSON *status_of(const cJSON *pod, const char *container)
+{
+    static const char *const lists[] = {"containerStatuses", "initContainerStatuses",
+                                        "ephemeralContainerStatuses"};
+
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        json_each (status, json_get(json_get(pod, "status"), lists[i]))
+            if (streq(json_str_or(status, "name", ""), container))
+                return status;
+    return NULL;
+}
+
+static void on_checked(void *arg, const struct kube_response *response, const struct err *err)
+{
+    struct instance *i = arg;
+    _cleanup_json_ cJSON *pod = NULL;
+
+    i->check = NULL;
+    if (err || !i->place || json_parse(response->body, response->len, i->pod, &pod, NULL) < 0)
+        return;
+    const char *id = json_str_or(status_of(pod, i->container), "containerID", "");
+    if (*id && !streq_null(i->place->instance_id, id))
+        on_pod(i->pods, KUBE_MODIFIED, pod);
+}
+
+/* The watch may be away, or slower than the log: ask. */
+static void check(struct instance *i)
+{
+    _cleanup_free_ char *path = kube_path(kube_builtin_find("pods"), i->namespace, i->pod, NULL);
+    struct kube_call call = {.method = "GET", .path = path, .done = on_checked, .arg = i};
+
+    if (!i->check)
+        i->check = kube_do(i->pods->options.client, &call);
+}
+
 static void on_stream(void *arg, enum tail_stream_state state, const struct err *err)
 {
     struct instance *i = arg;
@@ -163,6 +202,10 @@ static void on_stream(void *arg, enum tail_stream_state state, const struct err 
             p->last_err = err_copy(err);
             set_away(i, true);
         }
+        return;
+    case TAIL_STREAM_DOUBT:
+        tail_source_away(i->source);
+        check(i);
         return;
     case TAIL_STREAM_ENDED:
         if (err && err->http != 404)

@@ -126,6 +126,9 @@ enum tail_resume_verdict tail_resume_line(struct tail_resume *r, const struct ta
             return TAIL_RESUME_SEEN;
         if (line->ns > r->latest_ns) {
             if (latest_is_missing(r)) {
+                if (!r->accept_gap)
+                    return TAIL_RESUME_DOUBT;
+                r->accept_gap = false;
                 *ret_gap_ns = line->ns - r->latest_ns;
                 verdict = TAIL_RESUME_AFTER_GAP;
             }
@@ -134,6 +137,11 @@ enum tail_resume_verdict tail_resume_line(struct tail_resume *r, const struct ta
     }
     remember(r, line->ns, hash);
     return verdict;
+}
+
+bool tail_resume_unproven(const struct tail_resume *r)
+{
+    return r->replay && r->unmatched == r->len - r->start;
 }
 
 int64_t tail_resume_again(struct tail_resume *r)

@@ -10,7 +10,7 @@ struct reader {
     struct fault *t;
     struct tail_pod_stream *stream;
     struct buf lines; /* "[a][b]", gaps as "[gap]" */
-    unsigned opened, away, ended;
+    unsigned opened, away, ended, doubts;
     struct err *err; /* of the last state */
     size_t room;     /* lines until it is full; 0 = never */
 };
@@ -33,6 +33,7 @@ static void on_state(void *arg, enum tail_stream_state state, const struct err *
     r->opened += state == TAIL_STREAM_OPENED;
     r->away += state == TAIL_STREAM_AWAY;
     r->ended += state == TAIL_STREAM_ENDED;
+    r->doubts += state == TAIL_STREAM_DOUBT;
     err_free(r->err);
     r->err = err ? err_copy(err) : NULL;
     if (state == TAIL_STREAM_ENDED)
@@ -186,10 +187,55 @@ static void test_rotated_away(void **state)
     http_fake_chunk(e, AT("05", "1") "one\n" AT("05", "2") "two\n");
     WAIT_FOR(t, r.lines.len == 10);
     http_fake_cut(e, true);
+    /* Once to be doubted, once to be believed as nobody objects. */
+    whole(t, AT("09", "0") "ten\n");
     whole(t, AT("09", "0") "ten\n");
     http_fake_expect(t->server, "GET", LOG, (struct http_answer){.ending = HTTP_SILENT, .maybe = true});
     WAIT_FOR(t, strstr(buf_str(&r.lines), "ten"));
     assert_lines(&r, "[one][two][gap][ten]");
+    assert_int_equal(r.doubts, 1);
+}
+
+/* What is read after a break is of the next run of the container, of which the owner hears a moment later. */
+static void test_restarted_unheard(void **state)
+{
+    struct fault *t = *state;
+    _cleanup_reader_ struct reader r = {0};
+    struct http_expect *e = held(t);
+
+    whole(t, AT("09", "0") "of the next run\n");
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
+    start(&r, t, following);
+    WAIT_FOR(t, http_expect_open(e));
+    http_fake_chunk(e, AT("05", "1") "one\n");
+    WAIT_FOR(t, r.lines.len);
+    http_fake_cut(e, true);
+    WAIT_FOR(t, r.doubts);
+    tail_pod_stream_container_ended(r.stream, true);
+    WAIT_FOR(t, r.ended);
+    assert_lines(&r, "[one][last words]");
+    assert_param(t, 2, "previous", "true");
+}
+
+/* The same, and the next run has not said anything yet. */
+static void test_restarted_in_silence(void **state)
+{
+    struct fault *t = *state;
+    _cleanup_reader_ struct reader r = {0};
+    struct http_expect *first = held(t), *second = held(t);
+
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
+    start(&r, t, following);
+    WAIT_FOR(t, http_expect_open(first));
+    http_fake_chunk(first, AT("05", "1") "one\n");
+    WAIT_FOR(t, r.lines.len);
+    http_fake_cut(first, true);
+    WAIT_FOR(t, http_expect_open(second) && r.opened == 2);
+    tail_pod_stream_container_ended(r.stream, true);
+    WAIT_FOR(t, r.ended);
+    assert_lines(&r, "[one][last words]");
+    assert_param(t, 2, "previous", "true");
+    assert_int_equal(r.doubts, 0);
 }
 
 static void test_server_away(void **state)
@@ -301,6 +347,8 @@ int main(void)
         TEST(test_clean_end_while_it_runs),
         TEST(test_container_ends),
         TEST(test_rotated_away),
+        TEST(test_restarted_unheard),
+        TEST(test_restarted_in_silence),
         TEST(test_server_away),
         TEST(test_since_is_exact),
         TEST(test_not_yet_and_not_any_more),

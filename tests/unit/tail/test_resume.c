@@ -71,7 +71,15 @@ static void test_rotated_away(void **state _unused_)
     take(&r, &a, &gap);
     take(&r, &b, &gap);
     tail_resume_again(&r);
+    assert_true(tail_resume_unproven(&r));
+    /* Whose line it is is to be found out first: it is not taken, and comes again. */
+    assert_int_equal(take(&r, &c, &gap), TAIL_RESUME_DOUBT);
+    assert_int_equal(gap, -1);
+    assert_int_equal(tail_resume_again(&r), T0 - SECOND);
+    r.accept_gap = true;
     assert_int_equal(take(&r, &c, &gap), TAIL_RESUME_AFTER_GAP);
+    assert_false(r.accept_gap);
+    assert_false(tail_resume_unproven(&r));
     assert_int_equal(gap, 30 * SECOND - 200);
     assert_int_equal(take(&r, &d, &gap), TAIL_RESUME_NEW);
     /* The older of two is gone, the last one is there: nothing is missing. */
