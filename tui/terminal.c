@@ -1,12 +1,16 @@
 #include "tui/terminal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <ncurses.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <term.h>
 #include <termios.h>
 #include <unistd.h>
@@ -16,22 +20,36 @@
 #include "base/str.h"
 #include "tui/key.h"
 
-enum { ESC_DELAY_MS = 25, PAIRS_MOST = 256 };
+enum {
+    ESC_DELAY_MS = 25,
+    PAIRS_MOST = 256,
+    LAST_WORDS_MS = 300, /* how long a terminal that takes nothing is waited for when it is given back */
+};
 
 struct pair {
     int fg, bg;
 };
 
+/*
+ * ncurses writes until all is written, which a terminal that stalls (a lost ssh connection, a paused
+ * multiplexer) would make wait for ever. So it draws into a memory file; what it drew is read from there and
+ * sent as the terminal takes it, without waiting.
+ */
 struct terminal {
     SCREEN *screen;
+    FILE *drawn; /* what ncurses writes to: `memory`, but the terminal while its modes are set */
+    int memory;  /* its size is what waits there */
+    int in, out; /* the terminal; open files of their own: the shell's must not become O_NONBLOCK */
+    char *pending;
+    size_t sent, len, cap;
+    struct termios modes; /* while the screen is ours */
     struct theme theme;
     int colours;
     struct pair pairs[PAIRS_MOST];
     int npairs;
     struct canvas *shown; /* what the terminal has */
     bool all;             /* everything has to be sent */
-    bool mouse;
-    uint32_t held; /* a key read too far */
+    uint32_t held;        /* a key read too far */
 };
 
 /* For the handlers of fatal signals: all they need is here and is only read. */
@@ -40,6 +58,7 @@ static struct {
     struct termios before;
     char restore[256];
     size_t len;
+    int out, flags; /* flags of the shell's open file */
 } crash;
 
 static void put_back(void)
@@ -47,9 +66,10 @@ static void put_back(void)
     if (!crash.on)
         return;
     crash.on = 0;
-    ssize_t n = write(STDOUT_FILENO, crash.restore, crash.len);
+    ssize_t n = write(crash.out, crash.restore, crash.len);
     (void)n;
     tcsetattr(STDIN_FILENO, TCSANOW, &crash.before);
+    fcntl(STDIN_FILENO, F_SETFL, crash.flags);
 }
 
 static void on_fatal(int signum)
@@ -59,26 +79,29 @@ static void on_fatal(int signum)
     raise(signum);
 }
 
-static void add_capability(const char *name)
+static void add_to_restore(const char *text)
 {
-    const char *text = tigetstr((char *)(uintptr_t)name);
-
     if (!text || text == (const char *)-1 || crash.len + strlen(text) >= sizeof(crash.restore))
         return;
     memcpy(crash.restore + crash.len, text, strlen(text));
     crash.len += strlen(text);
 }
 
-static void prepare_for_crash(void)
+static void prepare_for_crash(bool mouse, int out)
 {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTERM, SIGHUP, SIGQUIT, SIGINT};
-    struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND};
+    static const char *const capabilities[] = {"sgr0", "cnorm", "rmkx", "rmcup"};
+    static char stack[64 << 10]; /* a stack that overflowed cannot carry the handler */
+    struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
 
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL);
     crash.len = 0;
-    add_capability("sgr0");
-    add_capability("cnorm");
-    add_capability("rmkx");
-    add_capability("rmcup");
+    crash.out = out;
+    add_to_restore("\030"); /* CAN: ends a sequence that was cut */
+    if (mouse)
+        add_to_restore("\033[?1000l\033[?1006l");
+    for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
+        add_to_restore(tigetstr((char *)(uintptr_t)capabilities[i]));
     crash.on = 1;
     for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
         sigaction(fatal[i], &action, NULL);
@@ -87,6 +110,7 @@ static void prepare_for_crash(void)
 
 bool terminal_utf8(void)
 {
+    setlocale(LC_CTYPE, "");
     return streq(nl_langinfo(CODESET), "UTF-8");
 }
 
@@ -97,26 +121,124 @@ static bool may_have_colours(const struct terminal_options *o)
     return !o->no_colour && has_colors() && !(no && *no);
 }
 
-int terminal_open(const struct terminal_options *options, struct terminal **ret, struct err **err)
+/* Sending */
+
+static void take_drawn(struct terminal *t)
 {
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return err_set(err, ERR_INVALID, "the dashboard needs a terminal: standard input or output is none");
-    tcgetattr(STDIN_FILENO, &crash.before);
-    struct terminal *t = xcalloc(1, sizeof(*t));
-    t->screen = newterm(NULL, stdout, stdin);
-    if (!t->screen) {
-        const char *name = getenv("TERM");
-        free(t);
-        return err_set(err, ERR_INVALID, "the terminal \"%s\" (TERM) is not known here", name ? name : "");
+    off_t size = lseek(t->memory, 0, SEEK_END);
+
+    if (size <= 0)
+        return;
+    if (t->len + (size_t)size > t->cap) {
+        t->cap = t->len + (size_t)size;
+        t->pending = xreallocarray(t->pending, t->cap, 1);
     }
+    ssize_t n = pread(t->memory, t->pending + t->len, (size_t)size, 0);
+    t->len += n > 0 ? (size_t)n : 0;
+    if (ftruncate(t->memory, 0) == 0)
+        lseek(t->memory, 0, SEEK_SET);
+}
+
+enum terminal_sent terminal_send(struct terminal *t)
+{
+    take_drawn(t);
+    while (t->sent < t->len) {
+        ssize_t n = write(t->out, t->pending + t->sent, t->len - t->sent);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? TERMINAL_BUSY : TERMINAL_GONE;
+        t->sent += (size_t)n;
+    }
+    t->len = t->sent = 0;
+    return TERMINAL_SENT;
+}
+
+/* Waits a little for the terminal to take it; what it does not is dropped. */
+static void send_last(struct terminal *t)
+{
+    struct pollfd p = {.fd = t->out, .events = POLLOUT};
+
+    while (terminal_send(t) == TERMINAL_BUSY && poll(&p, 1, LAST_WORDS_MS) > 0)
+        ;
+    t->len = t->sent = 0;
+}
+
+int terminal_in(const struct terminal *t)
+{
+    return t->in;
+}
+
+int terminal_out(const struct terminal *t)
+{
+    return t->out;
+}
+
+/* Opening */
+
+static int no_terminal(struct err **err, const char *why)
+{
+    const char *name = getenv("TERM");
+
+    return err_set(err, ERR_INVALID, "the terminal \"%s\" (TERM) %s", name ? name : "", why);
+}
+
+static int open_own(int fd, int flags)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int own = open(path, flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    /* Somebody else's terminal, as after su, cannot be opened; then writing waits. */
+    return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int open_files(struct terminal *t, struct err **err)
+{
+    int copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+
+    t->drawn = copy >= 0 ? fdopen(copy, "w") : NULL;
+    t->memory = memfd_create("screen", MFD_CLOEXEC);
+    t->in = open_own(STDIN_FILENO, O_RDONLY);
+    t->out = open_own(STDOUT_FILENO, O_WRONLY);
+    if (!t->drawn || t->memory < 0 || t->in < 0 || t->out < 0)
+        return err_set_os(err, errno, "open the terminal");
+    return 0;
+}
+
+static int start_screen(struct terminal *t, struct err **err)
+{
+    t->screen = newterm(NULL, t->drawn, stdin);
+    if (!t->screen)
+        return no_terminal(err, "is not known here");
     set_term(t->screen);
+    const char *move = tigetstr((char *)(uintptr_t) "cup");
+    if (!move || move == (const char *)-1) {
+        endwin();
+        return no_terminal(err, "cannot show a dashboard: it has no way to move the cursor");
+    }
     raw();
     noecho();
     nonl();
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
+    typeahead(-1);
     set_escdelay(ESC_DELAY_MS);
     curs_set(0);
+    return 0;
+}
+
+int terminal_open(const struct terminal_options *options, struct terminal **ret, struct err **err)
+{
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return err_set(err, ERR_INVALID, "the dashboard needs a terminal: standard input or output is none");
+    tcgetattr(STDIN_FILENO, &crash.before);
+    crash.flags = fcntl(STDIN_FILENO, F_GETFL);
+    _cleanup_(terminal_closep) struct terminal *t = xcalloc(1, sizeof(*t));
+    t->in = t->out = t->memory = -1;
+    int r = open_files(t, err);
+    if (r < 0 || (r = start_screen(t, err)) < 0)
+        return r;
     if (may_have_colours(options)) {
         start_color();
         use_default_colors();
@@ -125,24 +247,60 @@ int terminal_open(const struct terminal_options *options, struct terminal **ret,
     if (options->mouse)
         mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
     mouseinterval(0);
-    prepare_for_crash();
-    t->mouse = options->mouse;
+    prepare_for_crash(options->mouse, t->out);
+    tcgetattr(STDIN_FILENO, &t->modes);
+    fflush(t->drawn);
+    if (dup3(t->memory, fileno(t->drawn), O_CLOEXEC) < 0)
+        return err_set_os(err, errno, "open the terminal");
     t->shown = canvas_new(COLS, LINES, false);
     terminal_set_theme(t, options->theme);
-    *ret = t;
+    *ret = TAKE_PTR(t);
     return 0;
+}
+
+static void give_back(struct terminal *t)
+{
+    endwin();
+    send_last(t);
+    crash.on = 0;
+    tcsetattr(STDIN_FILENO, TCSANOW, &crash.before);
+    fcntl(STDIN_FILENO, F_SETFL, crash.flags);
 }
 
 void terminal_close(struct terminal *t)
 {
     if (!t)
         return;
-    crash.on = 0;
-    mem_set_abort_hook(NULL);
-    endwin();
-    delscreen(t->screen);
+    if (t->screen) {
+        give_back(t);
+        mem_set_abort_hook(NULL);
+        delscreen(t->screen);
+    }
+    if (t->drawn)
+        fclose(t->drawn);
+    if (t->memory >= 0)
+        close(t->memory);
+    if (t->in >= 0)
+        close(t->in);
+    if (t->out >= 0)
+        close(t->out);
+    free(t->pending);
     canvas_free(t->shown);
     free(t);
+}
+
+void terminal_leave(struct terminal *t)
+{
+    give_back(t);
+}
+
+void terminal_return(struct terminal *t)
+{
+    crash.on = 1;
+    tcsetattr(STDIN_FILENO, TCSANOW, &t->modes);
+    t->all = true;
+    clearok(stdscr, TRUE);
+    refresh();
 }
 
 void terminal_size(struct terminal *t _unused_, int *ret_w, int *ret_h)
@@ -319,8 +477,12 @@ static bool same(const struct canvas_cell *a, const struct canvas_cell *b)
     return a->ch == b->ch && a->role == b->role && a->flags == b->flags;
 }
 
-void terminal_show(struct terminal *t, const struct canvas *c)
+enum terminal_sent terminal_show(struct terminal *t, const struct canvas *c)
 {
+    enum terminal_sent before = terminal_send(t);
+
+    if (before != TERMINAL_SENT)
+        return before;
     if (t->shown->w != c->w || t->shown->h != c->h) {
         resizeterm(c->h, c->w);
         canvas_resize(t->shown, c->w, c->h);
@@ -352,18 +514,5 @@ void terminal_show(struct terminal *t, const struct canvas *c)
     }
     t->all = false;
     refresh();
-}
-
-void terminal_leave(struct terminal *t _unused_)
-{
-    crash.on = 0;
-    endwin();
-}
-
-void terminal_return(struct terminal *t)
-{
-    crash.on = 1;
-    t->all = true;
-    clearok(stdscr, TRUE);
-    refresh();
+    return terminal_send(t);
 }

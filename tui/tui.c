@@ -22,10 +22,12 @@ struct dashboard {
     struct record *record;
     VEC(struct kube_client *) clients;
     VEC(struct live *) lives;
-    struct loop_io *input;
+    struct loop_io *input, *output;
     struct loop_timer *frame;
     int64_t drawn_ms, due_ms; /* due 0: nothing is */
-    bool over;
+    bool over, away, waits;   /* away: a command has the terminal; waits: it has not taken the last frame */
+    int killed_by;            /* a signal; 0 = none */
+    struct loop_signal *suspends;
 };
 
 /* Frames: at once when the last one is long enough ago, never more than 30 a second. */
@@ -41,16 +43,35 @@ static void plan_frame(struct dashboard *d, int64_t in_ms)
     loop_timer_start(d->frame, at > now ? at - now : 0);
 }
 
+static void after_sending(struct dashboard *d, enum terminal_sent sent)
+{
+    d->waits = sent == TERMINAL_BUSY;
+    d->over = d->over || sent == TERMINAL_GONE;
+    loop_io_set(d->output, d->waits ? LOOP_WRITE : 0);
+}
+
 static void on_frame(void *arg)
 {
     struct dashboard *d = arg;
     int64_t next;
 
     d->due_ms = 0;
+    if (d->away || d->waits)
+        return;
     d->drawn_ms = loop_now_ms(d->loop);
-    terminal_show(d->term, app_frame(d->app, &next));
+    after_sending(d, terminal_show(d->term, app_frame(d->app, &next)));
     if (next >= 0)
         plan_frame(d, next);
+}
+
+/* The terminal takes more. */
+static void on_output(void *arg, int events _unused_, bool error)
+{
+    struct dashboard *d = arg;
+
+    after_sending(d, error ? TERMINAL_GONE : terminal_send(d->term));
+    if (!d->waits)
+        plan_frame(d, 0);
 }
 
 static void on_wake(void *arg)
@@ -73,6 +94,59 @@ static void on_size(struct dashboard *d)
     app_resize(d->app, w, h);
 }
 
+static void set_aside(void *arg, bool away)
+{
+    struct dashboard *d = arg;
+
+    d->away = away;
+    if (away) {
+        loop_io_set(d->input, 0);
+        after_sending(d, TERMINAL_SENT);
+        terminal_leave(d->term);
+    } else {
+        terminal_return(d->term);
+        on_size(d);
+        loop_io_set(d->input, LOOP_READ);
+        plan_frame(d, 0);
+    }
+}
+
+static void on_signal(void *arg, int signum);
+
+/* Stops as programs do that know nothing of it: with all of the job, and not at all where no shell could go on
+ * with it (an orphaned group). */
+static void suspend(struct dashboard *d)
+{
+    bool was_away = d->away;
+
+    if (!was_away)
+        set_aside(d, true);
+    loop_signal_free(d->suspends);
+    signal(SIGTSTP, SIG_DFL);
+    kill(0, SIGTSTP);
+    d->suspends = loop_signal_new(d->loop, SIGTSTP, on_signal, d);
+    if (!was_away)
+        set_aside(d, false);
+}
+
+static void on_signal(void *arg, int signum)
+{
+    struct dashboard *d = arg;
+
+    if (signum == SIGWINCH) {
+        on_size(d);
+    } else if (signum == SIGTSTP) {
+        suspend(d);
+    } else if (signum == SIGCONT) {
+        /* After SIGSTOP the terminal may be in any state. */
+        if (!d->away)
+            set_aside(d, false);
+    } else {
+        d->over = true;
+        d->killed_by = signum;
+    }
+}
+
 static void on_input(void *arg, int events _unused_, bool error)
 {
     struct dashboard *d = arg;
@@ -91,43 +165,14 @@ static void on_input(void *arg, int events _unused_, bool error)
         else if (key == TUI_KEY_RESIZE)
             on_size(d);
         else if (key == ('z' | TUI_KEY_CTRL))
-            raise(SIGTSTP);
+            suspend(d);
         else
             app_key(d->app, key);
     }
     /* Readable without anything to read: the other end has gone. */
     char c;
-    if (!n && read(STDIN_FILENO, &c, 0) == 0 && !isatty(STDIN_FILENO))
+    if (!n && !isatty(STDIN_FILENO) && read(STDIN_FILENO, &c, 0) <= 0)
         d->over = true;
-}
-
-static void set_aside(void *arg, bool away)
-{
-    struct dashboard *d = arg;
-
-    if (away) {
-        loop_io_set(d->input, 0);
-        terminal_leave(d->term);
-    } else {
-        terminal_return(d->term);
-        on_size(d);
-        loop_io_set(d->input, LOOP_READ);
-    }
-}
-
-static void on_signal(void *arg, int signum)
-{
-    struct dashboard *d = arg;
-
-    if (signum == SIGWINCH) {
-        on_size(d);
-    } else if (signum == SIGTSTP) {
-        set_aside(d, true);
-        raise(SIGSTOP);
-        set_aside(d, false);
-    } else {
-        d->over = true;
-    }
 }
 
 static void on_heard(void *arg, unsigned cluster, enum tui_kind kind, const char *key, const cJSON *object,
@@ -157,7 +202,7 @@ static int connect_all(struct dashboard *d, struct err **err)
 
 static int run(struct dashboard *d, struct err **err)
 {
-    static const int signals[] = {SIGWINCH, SIGTSTP, SIGTERM, SIGHUP, SIGINT};
+    static const int signals[] = {SIGWINCH, SIGCONT, SIGTERM, SIGHUP, SIGINT};
     struct loop_signal *handlers[ARRAY_LEN(signals)] = {0};
     struct theme theme;
     int r = 0;
@@ -169,8 +214,10 @@ static int run(struct dashboard *d, struct err **err)
     if ((r = app_start(d->app, err)) < 0 || (r = terminal_open(&term, &d->term, err)) < 0)
         return r;
     d->frame = loop_timer_new(d->loop, on_frame, d);
-    d->input = loop_io_new(d->loop, STDIN_FILENO, on_input, d);
+    d->input = loop_io_new(d->loop, terminal_in(d->term), on_input, d);
     loop_io_set(d->input, LOOP_READ);
+    d->output = loop_io_new(d->loop, terminal_out(d->term), on_output, d);
+    d->suspends = loop_signal_new(d->loop, SIGTSTP, on_signal, d);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         handlers[i] = loop_signal_new(d->loop, signals[i], on_signal, d);
     on_size(d);
@@ -178,8 +225,11 @@ static int run(struct dashboard *d, struct err **err)
     loop_wait(d->loop, &d->over);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         loop_signal_free(handlers[i]);
+    loop_signal_free(d->suspends);
     loop_io_free(d->input);
+    loop_io_free(d->output);
     loop_timer_free(d->frame);
+    d->frame = NULL;
     terminal_close(d->term);
     return 0;
 }
@@ -220,5 +270,10 @@ int tui_run(struct loop *loop, const struct tui_options *options, struct err **e
     free(d.clients.items);
     app_free(d.app);
     int closed = record_close(d.record, r == 0 ? err : NULL);
+    /* Who waits for us is to see what ended us. */
+    if (d.killed_by) {
+        signal(d.killed_by, SIG_DFL);
+        raise(d.killed_by);
+    }
     return r < 0 ? r : closed;
 }
