@@ -68,6 +68,11 @@ bool fleet_is(const struct cmd_ctx *c)
     return c && c->member;
 }
 
+size_t fleet_size(const struct cmd_ctx *c)
+{
+    return c && c->member ? c->member->fleet->n : 0;
+}
+
 const char *fleet_context(const struct cmd_ctx *c)
 {
     return c->member ? c->member->name : NULL;

@@ -20,6 +20,7 @@
 
 /* Whether the command runs over several contexts (or over one chosen that way). */
 bool fleet_is(const struct cmd_ctx *c);             /* c may be NULL */
+size_t fleet_size(const struct cmd_ctx *c);         /* of all contexts of the run; 0 outside a fleet */
 const char *fleet_context(const struct cmd_ctx *c); /* name of c's context; NULL outside a fleet */
 
 /* A table of which the rows of all contexts are shown as one: print_table_new() for output at top level. */

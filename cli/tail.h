@@ -9,10 +9,12 @@ struct tail_options {
     char **include, **exclude, **highlight;
     char **exclude_pods, **exclude_containers;
     const char *container, *selector, *field_selector, *node, *since, *since_time, *timezone;
-    int64_t lines, window_ns, streams_most;
+    const char *until, *until_match;
+    int64_t lines, total, window_ns, streams_most;
+    int64_t until_ns; /* of until; 0 = none */
     int output, times, state;
     bool all_namespaces, ignore_case, no_follow, previous, by_container, only_lines, from_stdin;
-    bool init_containers, ephemeral_containers;
+    bool init_containers, ephemeral_containers, until_complete, show_skew;
 };
 
 /* What the query means on one cluster: selectors and a pattern of Pod names. */
@@ -28,6 +30,19 @@ int tail_query_resolve(struct cmd_ctx *c, const char *text, const char *namespac
 
 /* --since and --since-time as a time of the wall clock; 0 = none. */
 int tail_since(struct cmd_ctx *c, const struct tail_options *o, int64_t *ret_ns, struct err **err);
+
+/* What all contexts of a run have in common. */
+struct tailing;
+int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err);
+void tailing_free(void *t);
+struct tail_filter *tailing_filter(struct tailing *t);
+struct tail_format *tailing_format(struct tailing *t);
+/* Follows one context until it ends. */
+int tail_context(struct cmd_ctx *c, struct tailing *shared, struct err **err);
+
+/* On stderr, when it has ended: lines, bytes, gaps, what is still followed; by cluster when there are
+ * several. */
+void tail_summary(const struct tail_engine *e);
 
 /* Lines of standard input, filtered and formatted. */
 int tail_stdin(struct tail_filter *filter, struct tail_format *format, struct err **err);

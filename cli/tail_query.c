@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "cli/target.h"
+#include "cli/when.h"
 #include "kube/discovery.h"
 #include "tail/split.h"
 
@@ -113,8 +114,6 @@ int tail_query_resolve(struct cmd_ctx *c, const char *text, const char *namespac
 
 int tail_since(struct cmd_ctx *c, const struct tail_options *o, int64_t *ret_ns, struct err **err)
 {
-    int64_t ago;
-
     *ret_ns = 0;
     if (o->since && o->since_time)
         return cmd_usage(c, err, "--since and --since-time exclude each other");
@@ -122,14 +121,8 @@ int tail_since(struct cmd_ctx *c, const struct tail_options *o, int64_t *ret_ns,
         int r = time_parse_rfc3339(o->since_time, ret_ns, err);
         return r < 0 ? err_wrap(err, "--since-time") : 0;
     }
-    if (!o->since)
-        return 0;
-    int r = time_parse_duration(o->since, &ago, err);
-    if (r < 0)
+    if (o->since && when_parse(o->since, false, time_now_ns(), ret_ns, err) < 0)
         return err_wrap(err, "--since");
-    if (ago <= 0)
-        return cmd_usage(c, err, "--since=%s: a time span above zero is wanted, like 5m or 2h", o->since);
-    *ret_ns = time_now_ns() - ago;
     return 0;
 }
 

@@ -1,17 +1,28 @@
 #include "tail/engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/timefmt.h"
 
-enum { BATCH_MOST = 64 * 1024 };
+enum { BATCH_MOST = 64 * 1024, LOOK_AGAIN_MS = 50 };
+
+/* What is counted for each context. */
+struct tally {
+    char *context;
+    struct tail_engine_stats stats;
+    size_t silent;
+};
 
 struct tail_source {
     struct tail_engine *engine;
     struct tail_lane *lane; /* NULL once it is gone */
     struct tail_info info;
     struct tail_style *style;
+    struct tally *tally;
+    bool silent;
     void (*room)(void *arg);
     void *arg;
     bool ended;
@@ -27,6 +38,13 @@ struct tail_engine {
     struct buf out;
     struct tail_source *full; /* those that hold back */
     struct tail_engine_stats stats;
+    VEC(struct tally *) tallies;
+    /* The last lines of before the start (options.total), formatted: a ring. */
+    char **held;
+    size_t nheld, held_first;
+    bool holding, begun;
+    struct loop_defer *tell_over;
+    bool over;   /* the last line was given out */
     bool enough; /* the output takes no more for now */
 };
 
@@ -39,14 +57,67 @@ static bool write_out(struct tail_engine *e)
     return more;
 }
 
+/* A line from before the start, of which only the last ones are wanted. */
+static void hold(struct tail_engine *e, struct tail_source *s, const struct tail_line *line)
+{
+    struct buf text = BUF_INIT;
+
+    tail_format_line(e->options.format, &text, s->style, line);
+    if (e->nheld == e->options.total) {
+        free(e->held[e->held_first]);
+        e->held[e->held_first] = buf_take(&text);
+        e->held_first = (e->held_first + 1) % e->options.total;
+        return;
+    }
+    e->held[(e->held_first + e->nheld++) % e->options.total] = buf_take(&text);
+}
+
+static void release_held(struct tail_engine *e)
+{
+    e->holding = false;
+    for (size_t i = 0; i < e->nheld; i++) {
+        char *text = e->held[(e->held_first + i) % e->options.total];
+        buf_adds(&e->out, text);
+        free(text);
+    }
+    e->stats.shown += e->nheld;
+    e->nheld = 0;
+}
+
+static void on_over(void *arg)
+{
+    struct tail_engine *e = arg;
+
+    e->tell_over = NULL;
+    if (e->options.over)
+        e->options.over(e->options.arg);
+}
+
 static bool on_emit(void *arg, void *owner, const struct tail_line *line)
 {
     struct tail_engine *e = arg;
     struct tail_source *s = owner;
+    const struct tail_engine_options *o = &e->options;
+    bool own = !(line->flags & (TAIL_GAP | TAIL_NOTICE));
 
-    tail_format_line(e->options.format, &e->out, s->style, line);
+    if (e->over || (o->until_ns && line->ns >= o->until_ns))
+        return true;
+    if (e->holding && line->ns < o->total_ns && own) {
+        hold(e, s, line);
+        s->tally->stats.shown++;
+        return true;
+    }
+    if (e->holding && line->ns >= o->total_ns)
+        release_held(e);
+    tail_format_line(o->format, &e->out, s->style, line);
     e->stats.shown++;
     e->stats.late += !!(line->flags & TAIL_LATE);
+    s->tally->stats.shown++;
+    s->tally->stats.late += !!(line->flags & TAIL_LATE);
+    if (o->until && own && tail_filter_passes(o->until, line->text, line->len)) {
+        e->over = true;
+        e->tell_over = loop_defer(o->loop, on_over, e);
+    }
     if (e->out.len < BATCH_MOST)
         return true;
     e->enough = !write_out(e);
@@ -64,6 +135,8 @@ static void source_free(struct tail_source *s)
         }
     tail_style_free(s->style);
     tail_info_release(&s->info);
+    s->tally->stats.sources--;
+    s->tally->silent -= s->silent;
     e->stats.sources--;
     free(s);
 }
@@ -97,6 +170,10 @@ static void run(struct tail_engine *e)
 
     while (!e->enough && wait == 0)
         wait = tail_merge_run(e->merge, loop_now_ms(e->options.loop));
+    if (e->holding && e->begun && !tail_merge_in_past(e->merge, loop_now_ms(e->options.loop)))
+        release_held(e);
+    if (e->holding && (wait < 0 || wait > LOOK_AGAIN_MS))
+        wait = LOOK_AGAIN_MS;
     if (!e->enough)
         e->enough = !write_out(e);
     if (!e->enough && wait > 0)
@@ -136,6 +213,8 @@ struct tail_engine *tail_engine_new(const struct tail_engine_options *options)
     e->options = *options;
     e->merge = tail_merge_new(&merge);
     e->timer = loop_timer_new(options->loop, on_timer, e);
+    e->holding = options->total > 0;
+    e->held = xcalloc(options->total, sizeof(*e->held));
     return e;
 }
 
@@ -144,6 +223,15 @@ void tail_engine_free(struct tail_engine *e)
     if (!e)
         return;
     tail_merge_free(e->merge);
+    for (size_t i = 0; i < e->nheld; i++)
+        free(e->held[(e->held_first + i) % e->options.total]);
+    free(e->held);
+    for (size_t i = 0; i < e->tallies.len; i++) {
+        free(e->tallies.items[i]->context);
+        free(e->tallies.items[i]);
+    }
+    free(e->tallies.items);
+    loop_defer_cancel(e->tell_over);
     loop_defer_cancel(e->defer);
     loop_timer_free(e->timer);
     buf_release(&e->out);
@@ -159,7 +247,35 @@ void tail_engine_more(struct tail_engine *e)
 void tail_engine_flush(struct tail_engine *e)
 {
     tail_merge_flush(e->merge);
+    if (e->holding)
+        release_held(e);
     e->enough = !write_out(e);
+}
+
+void tail_engine_begun(struct tail_engine *e)
+{
+    e->begun = true;
+    soon(e);
+}
+
+bool tail_engine_context(const struct tail_engine *e, size_t i, struct tail_context_stats *ret)
+{
+    if (i >= e->tallies.len)
+        return false;
+    const struct tally *t = e->tallies.items[i];
+    *ret = (struct tail_context_stats){t->context, t->stats, t->silent};
+    return true;
+}
+
+static struct tally *tally_of(struct tail_engine *e, const char *context)
+{
+    for (size_t i = 0; i < e->tallies.len; i++)
+        if (streq(e->tallies.items[i]->context, context))
+            return e->tallies.items[i];
+    struct tally *t = xcalloc(1, sizeof(*t));
+    t->context = xstrdup(context);
+    vec_push(&e->tallies, t);
+    return t;
 }
 
 bool tail_engine_idle(const struct tail_engine *e)
@@ -184,6 +300,10 @@ struct tail_source *tail_source_new(struct tail_engine *e, struct tail_info *inf
     *info = (struct tail_info){0};
     s->style = tail_style_new(e->options.format, &s->info, siblings);
     s->lane = tail_lane_new(e->merge, s, past, loop_now_ms(e->options.loop));
+    s->tally = tally_of(e, s->info.context ? s->info.context : "");
+    s->silent = true;
+    s->tally->silent++;
+    s->tally->stats.sources++;
     e->stats.sources++;
     return s;
 }
@@ -213,6 +333,11 @@ bool tail_source_line(struct tail_source *s, const struct tail_line *line)
     e->stats.lines += own;
     e->stats.bytes += own ? line->len : 0;
     e->stats.gaps += !!(line->flags & TAIL_GAP);
+    s->tally->stats.lines += own;
+    s->tally->stats.bytes += own ? line->len : 0;
+    s->tally->stats.gaps += !!(line->flags & TAIL_GAP);
+    s->tally->silent -= s->silent;
+    s->silent = false;
     int64_t now = loop_now_ms(e->options.loop), wall = time_now_ns();
     if (own && e->options.filter && !tail_filter_passes(e->options.filter, line->text, line->len)) {
         tail_lane_heard(s->lane, line->ns, now, wall);

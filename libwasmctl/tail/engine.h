@@ -22,6 +22,14 @@ struct tail_engine_options {
     size_t max_bytes;           /* of lines that wait; 0 = TAIL_MERGE_BYTES */
     struct tail_filter *filter; /* borrowed; NULL = every line */
     struct tail_format *format; /* borrowed */
+    /* Of the lines from before `total_ns` only so many last ones of all sources together are shown; 0 = all.
+     * They are kept back until tail_engine_begun() was called and no source delivers its past any more. */
+    size_t total;
+    int64_t total_ns;
+    int64_t until_ns; /* lines from then on are not shown; 0 = none */
+    struct tail_filter
+        *until; /* the first line it passes is the last one that is shown; borrowed, may be NULL */
+    void (*over)(void *arg); /* that line was given out; in a later turn. May be NULL */
     /* Whole lines. False: enough until tail_engine_more(). Must not call the engine. */
     bool (*write)(void *arg, const char *text, size_t len);
     void *arg;
@@ -35,6 +43,8 @@ DEFINE_CLEANUP(struct tail_engine *, tail_engine_free)
 void tail_engine_more(struct tail_engine *e);
 /* Gives out everything that waits, whatever the window: write() must take it all. */
 void tail_engine_flush(struct tail_engine *e);
+/* All sources of the start are known: see `total`. */
+void tail_engine_begun(struct tail_engine *e);
 /* Nothing waits to be given out. */
 bool tail_engine_idle(const struct tail_engine *e);
 
@@ -43,6 +53,14 @@ struct tail_engine_stats {
     size_t sources, waiting_bytes;
 };
 struct tail_engine_stats tail_engine_stats(const struct tail_engine *e);
+/* The same by context, in the order in which they appeared; false past the last one. late counts what was
+ * shown as such; waiting_bytes is not told. silent: sources of now that have not brought a line. */
+struct tail_context_stats {
+    const char *context;
+    struct tail_engine_stats stats;
+    size_t silent;
+};
+bool tail_engine_context(const struct tail_engine *e, size_t i, struct tail_context_stats *ret);
 
 /* info is moved into the source. siblings: see tail_style_new(). past: see tail_lane_new(). room(arg) is
  * called after tail_source_line() has returned false, when there is room again. */

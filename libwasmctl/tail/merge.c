@@ -446,6 +446,16 @@ int64_t tail_merge_run(struct tail_merge *m, int64_t now_ms)
     return -1;
 }
 
+bool tail_merge_in_past(struct tail_merge *m, int64_t now_ms)
+{
+    if (m->keys.len || wait_for_past(m, now_ms))
+        return true;
+    for (const struct tail_lane *l = m->lanes; l; l = l->next)
+        if (l->phase == LANE_PAST)
+            return true;
+    return false;
+}
+
 void tail_merge_flush(struct tail_merge *m)
 {
     while (m->keys.len)

@@ -68,6 +68,8 @@ void tail_lane_end(struct tail_lane *l);
 
 /* Gives out what is due. Returns the milliseconds until there may be more to do, -1 when nothing waits. */
 int64_t tail_merge_run(struct tail_merge *m, int64_t now_ms);
+/* Some lane still delivers lines of before it was opened, or may be about to. */
+bool tail_merge_in_past(struct tail_merge *m, int64_t now_ms);
 /* Gives out everything, in order, whatever the receiver returns. */
 void tail_merge_flush(struct tail_merge *m);
 

@@ -19,6 +19,7 @@ struct place {
     char *instance_id; /* containerID of the instance that was seen last */
     struct instance *current;
     bool seen; /* in the list that is being read */
+    bool over; /* its Pod has succeeded or failed: nothing is started any more */
 };
 
 /* One run of a container. */
@@ -49,7 +50,7 @@ struct tail_pods {
     struct err *last_err;
     size_t streams, naway, told_away, nqueued;
     uint64_t started;
-    bool listed, told_queue, watch_away;
+    bool listed, told_queue, told_done, watch_away;
 };
 
 static void start_waiting(struct tail_pods *p);
@@ -104,8 +105,16 @@ static void instance_free(struct instance *i)
 
 static void maybe_done(struct tail_pods *p)
 {
-    if (!p->options.follow && p->listed && !p->instances && p->options.done)
-        p->options.done(p->options.arg);
+    const struct tail_pods_options *o = &p->options;
+
+    if (p->told_done || !p->listed || p->instances || !o->done ||
+        (o->follow && !(o->until_complete && p->started)))
+        return;
+    for (struct map_iter it = {0}; o->follow && map_next(p->places, &it);)
+        if (!((const struct place *)it.value)->over)
+            return;
+    p->told_done = true;
+    o->done(o->arg);
 }
 
 static void tell_away(void *arg)
@@ -368,7 +377,9 @@ static void on_container(struct tail_pods *p, const cJSON *pod, const cJSON *sta
         place->key = xstrdup(key);
         map_set(p->places, key, place);
     }
+    const char *phase = json_str_or(pod, "status.phase", "");
     place->seen = true;
+    place->over = streq(phase, "Succeeded") || streq(phase, "Failed");
     if (*id && !streq_null(place->instance_id, id)) {
         bool fresh = p->listed || place->instance_id;
         if (place->current) {
@@ -405,6 +416,7 @@ static void on_pod_gone(struct tail_pods *p, const cJSON *pod)
             drop_place(p, it.value);
     prefix[strlen(prefix) - 1] = '\0';
     map_del(p->siblings, prefix);
+    maybe_done(p);
 }
 
 static void on_pod(void *arg, enum kube_event type, cJSON *pod)
@@ -430,8 +442,10 @@ static void on_pod(void *arg, enum kube_event type, cJSON *pod)
             on_container(p, pod, container);
     }
     /* The first list is started as a whole, when it is known. */
-    if (p->listed)
+    if (p->listed) {
         start_waiting(p);
+        maybe_done(p);
+    }
 }
 
 static void on_relist(void *arg)

@@ -32,6 +32,8 @@ struct tail_pods_options {
     bool no_init_containers, no_ephemeral_containers;
     unsigned states; /* enum tail_container_state of containers that are there at the start */
     bool follow, previous;
+    bool until_complete; /* with follow: `done` once there was one and all Pods have succeeded, failed or gone
+                          */
     int64_t since_ns;    /* wall clock, 0 = all */
     int64_t tail_lines;  /* of each container that is there at the start; < 0 = all */
     size_t streams_most; /* read at the same time; more wait for their turn; 0 = any number */
@@ -40,7 +42,7 @@ struct tail_pods_options {
     void (*note)(void *arg, bool chatter, const char *text);
     /* The first list of Pods is complete, or cannot be had: err. found: containers to be read. */
     void (*listed)(void *arg, size_t found, const struct err *err);
-    /* Without follow: everything was read. */
+    /* Without follow, and with until_complete: everything was read. */
     void (*done)(void *arg);
     void *arg;
 };

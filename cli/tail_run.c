@@ -1,0 +1,409 @@
+/* A run of `tail`: what its contexts share, following them, and how it ends. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/timefmt.h"
+#include "cli/fleet.h"
+#include "cli/outlet.h"
+#include "cli/tail.h"
+
+enum { HISTORY_PATIENCE_MS = 10 * 1000, TOTAL_PATIENCE_MS = 2000, LAST_LINES_MS = 500 };
+
+static const unsigned states[] = {TAIL_ANY_STATE, TAIL_RUNNING, TAIL_WAITING, TAIL_TERMINATED};
+
+/* What all contexts of a run have in common. */
+struct context;
+struct tailing {
+    const struct tail_options *o; /* of the first context */
+    VEC(struct context *) running;
+    struct tail_filter *until;
+    struct loop_timer *end;      /* --until */
+    struct loop_timer *patience; /* for the lists of Pods, with --tail-total */
+    bool matched;
+    struct tail_filter *filter;
+    struct tail_format *format;
+    struct tail_engine *engine;
+    struct outlet *outlet;
+    struct tail_pattern *container;
+    struct tail_pattern **exclude_pods, **exclude_containers;
+    size_t contexts;
+    bool summary;
+};
+
+static void patterns_free(struct tail_pattern **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        tail_pattern_free(list[i]);
+    free(list);
+}
+
+static int patterns_new(char *const *texts, const char *what, struct tail_pattern ***ret, struct err **err)
+{
+    struct tail_pattern **list = xcalloc(strv_len(texts) + 1, sizeof(struct tail_pattern *));
+
+    for (size_t i = 0; texts && texts[i]; i++) {
+        int r = tail_pattern_new(texts[i], what, &list[i], err);
+        if (r < 0) {
+            patterns_free(list);
+            return r;
+        }
+    }
+    *ret = list;
+    return 0;
+}
+
+void tailing_free(void *arg)
+{
+    struct tailing *t = arg;
+
+    if (!t)
+        return;
+    if (t->engine) {
+        tail_engine_flush(t->engine);
+        outlet_drain(t->outlet);
+    }
+    tail_engine_free(t->engine);
+    loop_timer_free(t->end);
+    loop_timer_free(t->patience);
+    tail_filter_free(t->until);
+    free(t->running.items);
+    outlet_free(t->outlet);
+    tail_format_free(t->format);
+    tail_filter_free(t->filter);
+    tail_pattern_free(t->container);
+    patterns_free(t->exclude_pods);
+    patterns_free(t->exclude_containers);
+    free(t);
+}
+
+static bool on_write(void *arg, const char *text, size_t len)
+{
+    struct tailing *t = arg;
+
+    return outlet_write(t->outlet, text, len);
+}
+
+static void on_outlet_room(void *arg)
+{
+    struct tailing *t = arg;
+
+    tail_engine_more(t->engine);
+}
+
+static void on_over(void *arg);
+static void on_end(void *arg);
+static void on_patience(void *arg);
+
+int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
+{
+    const struct tail_options *o = c->options;
+    struct tail_filter_options filter = {.include = o->include,
+                                         .exclude = o->exclude,
+                                         .highlight = o->highlight,
+                                         .ignore_case = o->ignore_case};
+    struct tailing *t = xcalloc(1, sizeof(*t));
+
+    t->o = o;
+    int r = tail_filter_new(&filter, &t->filter, err);
+    if (r == 0 && o->until_match) {
+        struct tail_filter_options until = {.include = (char *[]){(char *)(uintptr_t)o->until_match, NULL},
+                                            .ignore_case = o->ignore_case};
+        r = tail_filter_new(&until, &t->until, err);
+        if (r < 0)
+            err_wrap(err, "--until-match");
+    }
+    if (r == 0 && o->container)
+        r = tail_pattern_new(o->container, "--container", &t->container, err);
+    if (r == 0)
+        r = patterns_new(o->exclude_pods, "--exclude-pod", &t->exclude_pods, err);
+    if (r == 0)
+        r = patterns_new(o->exclude_containers, "--exclude-container", &t->exclude_containers, err);
+    if (r < 0) {
+        tailing_free(t);
+        return r;
+    }
+    struct tail_format_options format = {
+        .output = (enum tail_output)o->output,
+        .times = (enum tail_times)o->times,
+        .colour = cmd_colour(c),
+        .contexts = fleet_is(c),
+        .namespaces = o->all_namespaces || strchr(cmd_namespace(c), ','),
+        .by_container = o->by_container,
+        .filter = tail_filter_highlights(t->filter) ? t->filter : NULL,
+    };
+    t->format = tail_format_new(&format);
+    if (o->from_stdin) {
+        *ret = t;
+        return 0;
+    }
+    t->outlet = outlet_new(cmd_loop(c), on_outlet_room, t);
+    struct tail_engine_options engine = {
+        .loop = cmd_loop(c),
+        .window_ms = (o->window_ns + 999999) / 1000000,
+        .patience_ms = o->no_follow ? HISTORY_PATIENCE_MS : 0,
+        .filter = o->include || o->exclude ? t->filter : NULL,
+        .format = t->format,
+        .total = (size_t)o->total,
+        .total_ns = o->total ? time_now_ns() : 0,
+        .until_ns = o->until_ns,
+        .until = t->until,
+        .over = on_over,
+        .write = on_write,
+        .arg = t,
+    };
+    t->engine = tail_engine_new(&engine);
+    t->end = loop_timer_new(cmd_loop(c), on_end, t);
+    if (o->until_ns && !o->no_follow)
+        loop_timer_start(t->end, (o->until_ns - time_now_ns()) / 1000000 + engine.window_ms + LAST_LINES_MS);
+    t->patience = loop_timer_new(cmd_loop(c), on_patience, t);
+    if (o->total)
+        loop_timer_start(t->patience, TOTAL_PATIENCE_MS);
+    *ret = t;
+    return 0;
+}
+
+/* One context of the run. */
+struct context {
+    struct cmd_ctx *c;
+    struct tailing *shared;
+    struct tail_query query;
+    struct tail_pattern *pod;
+    VEC(struct tail_pods *) pods;
+    size_t reading; /* namespaces that are not done (without follow) */
+    size_t found;
+    size_t unlisted;
+    bool troubled;   /* it cannot be listed for now */
+    struct err *err; /* of the first list, for the end without follow */
+    bool over;
+};
+
+/* All contexts come to their end. */
+static void end_all(struct tailing *t)
+{
+    for (size_t i = 0; i < t->running.len; i++)
+        t->running.items[i]->over = true;
+}
+
+static void on_over(void *arg)
+{
+    struct tailing *t = arg;
+
+    t->matched = true;
+    end_all(t);
+}
+
+static void on_end(void *arg)
+{
+    end_all(arg);
+}
+
+static void on_patience(void *arg)
+{
+    struct tailing *t = arg;
+
+    tail_engine_begun(t->engine);
+}
+
+/* Every context has told what there is, or why it cannot. */
+static void maybe_begun(struct tailing *t)
+{
+    for (size_t i = 0; i < t->running.len; i++)
+        if (t->running.items[i]->unlisted && !t->running.items[i]->troubled)
+            return;
+    if (t->running.len == t->contexts)
+        tail_engine_begun(t->engine);
+}
+
+static void on_note(void *arg, bool chatter, const char *text)
+{
+    struct context *x = arg;
+    struct cmd_ctx *was = cmd_enter(x->c);
+
+    if (!chatter || !x->shared->o->only_lines)
+        cmd_note("%s", text);
+    cmd_enter(was);
+}
+
+static void on_listed(void *arg, size_t found, const struct err *err)
+{
+    struct context *x = arg;
+    struct cmd_ctx *was = cmd_enter(x->c);
+
+    x->found += found;
+    x->troubled = err != NULL;
+    if (err && x->shared->o->no_follow) {
+        if (!x->err)
+            x->err = err_copy(err);
+        x->over = true;
+    } else if (err) {
+        cmd_note("Pods cannot be listed (%s), trying again", err_text(err));
+    } else if (--x->unlisted == 0 && !x->found) {
+        cmd_note(x->shared->o->no_follow
+                     ? "no containers found"
+                     : "no containers found; waiting for some to come (Ctrl-C ends this)");
+    }
+    maybe_begun(x->shared);
+    cmd_enter(was);
+}
+
+static void on_done(void *arg)
+{
+    struct context *x = arg;
+
+    if (--x->reading == 0)
+        x->over = true;
+}
+
+static void context_release(struct context *x)
+{
+    for (size_t i = 0; i < x->pods.len; i++)
+        tail_pods_free(x->pods.items[i]);
+    free(x->pods.items);
+    tail_query_release(&x->query);
+    tail_pattern_free(x->pod);
+    err_free(x->err);
+}
+
+static void watch_namespace(struct context *x, const char *namespace, const char *labels, const char *fields,
+                            int64_t since_ns)
+{
+    const struct tail_options *o = x->shared->o;
+    const char *name = fleet_is(x->c) ? fleet_context(x->c) : x->c->config->context;
+    struct tail_pods_options options = {
+        .engine = x->shared->engine,
+        .client = x->c->client,
+        .context = name ? name : "",
+        .namespace = namespace,
+        .label_selector = labels,
+        .field_selector = fields,
+        .pod = x->pod,
+        .container = x->shared->container,
+        .exclude_pods = x->shared->exclude_pods,
+        .exclude_containers = x->shared->exclude_containers,
+        .no_init_containers = !o->init_containers,
+        .no_ephemeral_containers = !o->ephemeral_containers,
+        .states = states[o->state],
+        .follow = !o->no_follow,
+        .previous = o->previous,
+        .until_complete = o->until_complete,
+        .since_ns = since_ns,
+        .tail_lines = o->lines,
+        .streams_most = (size_t)o->streams_most,
+        .note = on_note,
+        .listed = on_listed,
+        .done = on_done,
+        .arg = x,
+    };
+    struct tail_pods *pods = tail_pods_new(&options);
+
+    vec_push(&x->pods, pods);
+}
+
+static char *joined(const char *a, const char *b)
+{
+    return a && b ? xasprintf("%s,%s", a, b) : xstrdup_null(a ? a : b);
+}
+
+static int context_start(struct context *x, struct err **err)
+{
+    const struct tail_options *o = x->shared->o;
+    _cleanup_strv_ char **namespaces = o->all_namespaces ? NULL : strv_split(cmd_namespace(x->c), ',', false);
+    const char *one = strv_len(namespaces) == 1 ? namespaces[0] : NULL;
+    _cleanup_free_ char *node = o->node ? xasprintf("spec.nodeName=%s", o->node) : NULL;
+    _cleanup_free_ char *fields = joined(o->field_selector, node);
+    int64_t since_ns = 0;
+    int r = tail_since(x->c, o, &since_ns, err);
+
+    if (r == 0)
+        r = tail_query_resolve(x->c, x->c->argc ? x->c->argv[0] : NULL, one, &x->query, err);
+    if (r == 0 && x->query.pattern)
+        r = tail_pattern_new(x->query.pattern, "the query", &x->pod, err);
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *labels = joined(o->selector, x->query.label_selector);
+    x->reading = x->unlisted = namespaces ? strv_len(namespaces) : 1;
+    if (!namespaces)
+        watch_namespace(x, NULL, labels, fields, since_ns);
+    for (size_t i = 0; namespaces && namespaces[i]; i++)
+        watch_namespace(x, namespaces[i], labels, fields, since_ns);
+    return 0;
+}
+
+struct interrupt {
+    struct tailing *shared;
+    bool *over;
+    int signum;
+};
+
+static void on_signal(void *arg, int signum)
+{
+    struct interrupt *i = arg;
+
+    signal(signum, SIG_DFL); /* a second one ends at once */
+    i->signum = signum;
+    *i->over = true;
+}
+
+static void leave(struct tailing *t, const struct context *x)
+{
+    for (size_t i = 0; i < t->running.len; i++)
+        if (t->running.items[i] == x) {
+            vec_remove(&t->running, i);
+            break;
+        }
+}
+
+struct tail_filter *tailing_filter(struct tailing *t)
+{
+    return t->filter;
+}
+
+struct tail_format *tailing_format(struct tailing *t)
+{
+    return t->format;
+}
+
+int tail_context(struct cmd_ctx *c, struct tailing *shared, struct err **err)
+{
+    struct context x = {.c = c, .shared = shared};
+    struct interrupt interrupt = {.shared = shared, .over = &x.over};
+    struct loop_signal *sigint = NULL, *sigterm = NULL;
+    vec_push(&shared->running, &x);
+    shared->contexts = fleet_is(c) ? fleet_size(c) : 1;
+    int r = context_start(&x, err);
+
+    if (r < 0) {
+        leave(shared, &x);
+        context_release(&x);
+        return r;
+    }
+    if (fleet_is(c)) {
+        fleet_live(c);
+    } else {
+        sigint = loop_signal_new(cmd_loop(c), SIGINT, on_signal, &interrupt);
+        sigterm = loop_signal_new(cmd_loop(c), SIGTERM, on_signal, &interrupt);
+    }
+    bool whole = loop_wait(cmd_loop(c), &x.over);
+    leave(shared, &x);
+    if (!whole && !shared->summary && !shared->o->no_follow) {
+        shared->summary = true;
+        tail_summary(shared->engine);
+    }
+    if (interrupt.signum)
+        tail_summary(shared->engine);
+    loop_signal_free(sigint);
+    loop_signal_free(sigterm);
+    r = err_move(err, TAKE_PTR(x.err));
+    if (r == 0 && whole && !interrupt.signum && shared->until && !shared->matched && !shared->running.len)
+        r = err_set(err, ERR_TIMEOUT, "no line matched --until-match \"%s\"", shared->o->until_match);
+    context_release(&x);
+    if (interrupt.signum) {
+        tailing_free(shared);
+        signal(interrupt.signum, SIG_DFL);
+        raise(interrupt.signum);
+    }
+    return r;
+}
