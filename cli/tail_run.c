@@ -9,6 +9,7 @@
 #include "cli/fleet.h"
 #include "cli/outlet.h"
 #include "cli/tail.h"
+#include "cli/tail_skew.h"
 
 enum { HISTORY_PATIENCE_MS = 10 * 1000, TOTAL_PATIENCE_MS = 2000, LAST_LINES_MS = 500 };
 
@@ -175,7 +176,8 @@ struct context {
     size_t reading; /* namespaces that are not done (without follow) */
     size_t found;
     size_t unlisted;
-    bool troubled;   /* it cannot be listed for now */
+    bool troubled; /* it cannot be listed for now */
+    struct tail_skew *skew;
     struct err *err; /* of the first list, for the end without follow */
     bool over;
 };
@@ -227,6 +229,15 @@ static void on_note(void *arg, bool chatter, const char *text)
     cmd_enter(was);
 }
 
+static void on_skew(void *arg, const char *text)
+{
+    struct context *x = arg;
+    struct cmd_ctx *was = cmd_enter(x->c);
+
+    cmd_note("%s", text);
+    cmd_enter(was);
+}
+
 static void on_listed(void *arg, size_t found, const struct err *err)
 {
     struct context *x = arg;
@@ -262,6 +273,7 @@ static void context_release(struct context *x)
     for (size_t i = 0; i < x->pods.len; i++)
         tail_pods_free(x->pods.items[i]);
     free(x->pods.items);
+    tail_skew_free(x->skew);
     tail_query_release(&x->query);
     tail_pattern_free(x->pod);
     err_free(x->err);
@@ -324,6 +336,8 @@ static int context_start(struct context *x, struct err **err)
     if (r < 0)
         return r;
     _cleanup_free_ char *labels = joined(o->selector, x->query.label_selector);
+    if (o->show_skew)
+        x->skew = tail_skew_new(x->c->client, on_skew, x);
     x->reading = x->unlisted = namespaces ? strv_len(namespaces) : 1;
     if (!namespaces)
         watch_namespace(x, NULL, labels, fields, since_ns);

@@ -30,7 +30,7 @@ static void tell(const struct tail_engine_stats *s)
         fprintf(stderr, ", %s gaps", grouped(s->gaps, a));
     if (s->late)
         fprintf(stderr, ", %s late", grouped(s->late, a));
-    fprintf(stderr, ", %zu containers still followed", s->sources);
+    fprintf(stderr, ", %zu container%s still followed", s->sources, s->sources == 1 ? "" : "s");
 }
 
 void tail_summary(const struct tail_engine *e)

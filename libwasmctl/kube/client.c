@@ -6,6 +6,7 @@
 #include "base/fiber.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "kube/proxy.h"
 
 /* curl on the loop */
@@ -494,6 +495,29 @@ struct loop *kube_client_loop(const struct kube_client *c)
 uint64_t kube_client_requests(const struct kube_client *c)
 {
     return c->sent;
+}
+
+bool kube_client_skew(const struct kube_client *c, int64_t *ret_least_ns, int64_t *ret_most_ns)
+{
+    if (!c->dated)
+        return false;
+    *ret_least_ns = c->skew_least_ns;
+    *ret_most_ns = c->skew_most_ns;
+    return true;
+}
+
+void kube_client_dated(struct kube_client *c, int64_t date_s, int64_t sent_ns)
+{
+    /* The date was written, its fraction cut off, at some moment between the two. */
+    int64_t least = date_s * 1000000000 - time_now_ns(), most = (date_s + 1) * 1000000000 - sent_ns;
+    bool apart = c->dated && (least > c->skew_most_ns || most < c->skew_least_ns);
+
+    /* What does not fit on: one of the clocks was set. */
+    if (!c->dated || apart || least > c->skew_least_ns)
+        c->skew_least_ns = least;
+    if (!c->dated || apart || most < c->skew_most_ns)
+        c->skew_most_ns = most;
+    c->dated = true;
 }
 
 /* Requests */

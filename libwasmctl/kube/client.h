@@ -68,6 +68,12 @@ bool kube_client_can_renew(const struct kube_client *c);
 /* Requests sent since the start, for metrics. */
 uint64_t kube_client_requests(const struct kube_client *c);
 
+/* How far the server's clock is ahead of ours (below 0: behind), out of the Date headers of its answers: it
+ * lies between the two. They tell whole seconds, so one answer alone leaves a second of doubt; every further
+ * one at another moment of the second narrows it, down to the time an answer takes. False: no answer with a
+ * date yet. */
+bool kube_client_skew(const struct kube_client *c, int64_t *ret_least_ns, int64_t *ret_most_ns);
+
 struct kube_response {
     int status;       /* HTTP status, 0 when there was no answer */
     const char *body; /* NUL-terminated; borrowed for the callback; empty for streams */

@@ -66,6 +66,8 @@ struct kube_client {
     struct map *warned;
     struct map *discovered; /* discovery.c's */
     uint64_t sent;
+    bool dated; /* the server has told its time: */
+    int64_t skew_least_ns, skew_most_ns;
     bool delivering, freed;
 };
 
@@ -110,6 +112,7 @@ struct kube_req {
     bool logged_in; /* a plugin has just run for it: what it gave is used whatever it says */
     unsigned auth_serial;
     int64_t sent_ms; /* this attempt */
+    int64_t sent_ns; /* the same by the wall clock */
     bool is_open, told_open, paused;
     unsigned retries;
     CURLcode result;
@@ -117,6 +120,9 @@ struct kube_req {
     struct loop_timer *deadline, *silence, *retry;
     bool cancelled, in_callback;
 };
+
+/* client.c: an answer to what was sent then says that it is now date_s. */
+void kube_client_dated(struct kube_client *c, int64_t date_s, int64_t sent_ns);
 
 /* request.c */
 bool kube_is_loopback(const char *host_port);

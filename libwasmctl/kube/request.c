@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "kube/client_internal.h"
 #include "kube/gvr.h"
 #include "kube/tls.h"
@@ -118,6 +119,11 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     } else if ((value = header_value(line, len, "Content-Type"))) {
         free(r->answer_type);
         r->answer_type = value;
+    } else if ((value = header_value(line, len, "Date"))) {
+        time_t date = curl_getdate(value, NULL);
+        if (date > 0)
+            kube_client_dated(r->client, date, r->sent_ns);
+        free(value);
     } else if ((value = header_value(line, len, "ETag"))) {
         free(r->etag);
         r->etag = value;
@@ -356,6 +362,7 @@ void kube_req_start(struct kube_req *r)
     r->head_done = false;
     r->error[0] = '\0';
     r->sent_ms = loop_now_ms(c->loop);
+    r->sent_ns = time_now_ns();
     r->secret = is_secret(r->path);
     if (kube_client_enqueue(r)) {
         r->state = REQ_QUEUED;

@@ -58,7 +58,7 @@ class Pod:
         return {"apiVersion": "v1", "kind": "Pod",
                 "metadata": {"name": self.name, "namespace": "default", "uid": self.name, "labels": self.labels, "resourceVersion": "1"},
                 "spec": {"nodeName": "n1", "containers": [{"name": "c"}]},
-                "status": {"phase": "Running", "containerStatuses": [
+                "status": {"phase": "Succeeded" if ended else "Running", "containerStatuses": [
                     {"name": "c", "containerID": f"run://{self.name}-{len(self.instances)}", "state": state,
                      "restartCount": len(self.instances) - 1}]}}
 
@@ -78,6 +78,7 @@ class LogServer(http.server.ThreadingHTTPServer):
         self.clean_end_after = None     # seconds until a stream ends cleanly
         self.status = None              # (code, text) for every request
         self.requests = []
+        self.ahead = 0                  # seconds its clock is ahead
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -116,6 +117,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(timestamp or time.time() + self.server.ahead)
 
     def do_GET(self):
         server = self.server

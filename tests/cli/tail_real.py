@@ -79,14 +79,14 @@ class Node:
 class Reader:
     """The lines of `wasmctl tail`, checked as they come. Sources are (context, run of a container)."""
 
-    def __init__(self, kubeconfig, *args):
-        self.restarts = False
+    def __init__(self, kubeconfig, *args, contexts=CONTEXTS):
+        self.restarts, self.began = False, None
         self.first, self.at, self.holes = {}, {}, collections.defaultdict(list)
         self.repeated, self.disorder, self.late, self.lines, self.strange, self.talk = [], 0, 0, 0, [], []
         self.latest = 0
         self.runs = collections.defaultdict(list)  # the last number of each run of a container that was started anew
         self.process = subprocess.Popen(
-            [WASMCTL, "tail", "--kubeconfig", kubeconfig, "--contexts", ",".join(CONTEXTS), *args], stdout=subprocess.PIPE,
+            [WASMCTL, "tail", "--kubeconfig", kubeconfig, "--contexts", ",".join(contexts), *args], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.threads = [threading.Thread(target=self.read, daemon=True), threading.Thread(target=self.listen, daemon=True)]
         for thread in self.threads:
@@ -101,6 +101,7 @@ class Reader:
                 self.strange.append(line.decode().rstrip("\n"))
 
     def take(self, found):
+        self.began = self.began or time.monotonic()
         context, _, late, source, number, ns, _ = found.groups()
         key, number, ns = (context, source), int(number), int(ns)
         self.lines += 1
@@ -389,7 +390,51 @@ def last_five(stage):
     run.account(first=None)
 
 
-CASES = [plain, default_window, killed_1s, killed_5s, killed_30s, killed_twice, rotated_in_the_gap, ended_again_and_again, cut_again_and_again,
+def unwell(stage):
+    """A dead, a hanging and an unauthorised cluster among them: the healthy one is not held up, the others are named, and come back."""
+    node = {c: Node(stage.clusters[c], "unwell", "--pods", "5", "--rate", "20") for c in CONTEXTS}
+    wait_for("lines of all", lambda: all(s["lines"] > 20 for n in node.values() for s in n.pods().values()))
+    token = os.path.join(os.path.dirname(stage.kubeconfig), "token")
+    with open(stage.kubeconfig) as file:
+        config = json.load(file)
+    config["users"].append({"name": "refused", "user": {"tokenFile": token}})
+    config["contexts"].append({"name": "unauthorised", "context": {"cluster": "near", "user": "refused"}})
+    path = stage.kubeconfig + "-unwell"
+    with open(path, "w") as file:
+        json.dump(config, file)
+    with open(token, "w") as file:
+        file.write("expired")
+    command = stage.clusters["middle"].kill_server()
+    hanging = stage.clusters["far"].children[-1]
+    hanging.send_signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    reader = Reader(path, "-n", "unwell", "--only-log-lines", ".", contexts=[*CONTEXTS, "unauthorised"])
+    try:
+        wait_for("a first line", lambda: reader.lines, 20)
+        print(f"unwell: first line after {reader.began - begin:.3f} s beside a dead, a hanging and an unauthorised cluster", flush=True)
+        for name, word in (("middle", "refused"), ("unauthorised", "nauthorized"), ("far", "")):
+            wait_for(lambda name=name: f"a word about {name}: {reader.talk}",
+                     lambda name=name, word=word: any(name in line and word in line for line in reader.talk), 60)
+        for line in reader.talk:
+            print(f"  {line}")
+        if {c for c, _ in reader.at} != {b"near"}:
+            raise Failed(f"lines of {set(c for c, _ in reader.at)}")
+        stage.clusters["middle"].start_server(command)
+        hanging.send_signal(signal.SIGCONT)
+        with open(token, "w") as file:
+            file.write("secret-token")
+        wait_for(lambda: f"lines of all, not only {sorted({c for c, _ in reader.at})}", lambda: len({c for c, _ in reader.at}) == 4)
+    finally:
+        hanging.send_signal(signal.SIGCONT)
+        reader.end()
+        for one in node.values():
+            one.close()
+    print(f"  all came back: {reader.lines} lines, {len(reader.repeated)} repeated, {len(reader.holes)} gaps")
+    if reader.repeated or reader.holes:
+        raise Failed(f"repeated {reader.repeated[:3]}, missing {dict(list(reader.holes.items())[:3])}")
+
+
+CASES = [unwell, plain, default_window, killed_1s, killed_5s, killed_30s, killed_twice, rotated_in_the_gap, ended_again_and_again, cut_again_and_again,
          stalled, short_lived, restarted, last_five]
 LONG = {killed_30s}
 
