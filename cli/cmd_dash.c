@@ -15,7 +15,7 @@
 enum { FILES_PER_CONTEXT = 8, FILES_OF_OURS = 256 };
 
 struct dash_options {
-    const char *layout, *theme, *record, *replay;
+    const char *layout, *theme, *config, *record, *replay;
     bool all_namespaces, read_only, ascii, mouse;
 };
 
@@ -23,6 +23,8 @@ static const struct cmd_opt dash_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL,
      "Objects of all namespaces (what is shown unless -n is given)"},
     {"ascii", 0, OPT_FLAG, O(ascii), NULL, NULL, "Draw lines with plain characters"},
+    {"config", 0, OPT_STRING, O(config), "FILE", NULL,
+     "Layouts, theme, keys; else dash.yaml in $XDG_CONFIG_HOME/wasmctl or ~/.config/wasmctl"},
     {"layout", 0, OPT_STRING, O(layout), "LAYOUT", NULL,
      "Name of a layout (default, clouds, or one of your own), or its text: h(hosts, v(actors, events))"},
     {"mouse", 0, OPT_FLAG, O(mouse), NULL, NULL,
@@ -31,7 +33,8 @@ static const struct cmd_opt dash_opts[] = {
     {"record", 0, OPT_STRING, O(record), "FILE", NULL,
      "Also write what happens into a new file, for --replay"},
     {"replay", 0, OPT_STRING, O(replay), "FILE", NULL, "Show a recording instead of clusters"},
-    {"theme", 0, OPT_STRING, O(theme), "NAME", "default", "Colours: default, light, high-contrast, mono"},
+    {"theme", 0, OPT_STRING, O(theme), "NAME", NULL,
+     "Colours: default, light, high-contrast, mono, or a theme of your own"},
     OPT_TABLE_END,
 };
 
@@ -111,6 +114,7 @@ static int run_dash(struct cmd_ctx *c, struct err **err)
         .nclusters = contexts.n,
         .layout = o->layout,
         .theme = o->theme,
+        .config = o->config,
         .namespace = o->all_namespaces ? NULL : c->globals.namespace,
         .record = o->record,
         .replay = o->replay,

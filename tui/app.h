@@ -27,6 +27,10 @@ struct app_options {
     void (*quit)(void *arg);
     /* Gives the terminal to a command and takes it back (editors); may be NULL. */
     void (*suspend)(void *arg, bool away);
+    /* Behind ":layout save" and ":theme"; NULL: they are not known. save_layout says what is to be said. */
+    int (*save_layout)(void *arg, const char *name, const char *text, char **ret_said, struct err **err);
+    int (*set_theme)(void *arg, const char *name, struct err **err);
+    char **(*themes)(void *arg); /* names for completion; caller frees */
     void *arg;
 };
 

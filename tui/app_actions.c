@@ -293,7 +293,8 @@ const struct action app_actions[] = {
 static const struct {
     const char *name, *help;
 } commands[] = {
-    {"layout", "a layout by name, or its text"},
+    {"layout", "a layout by name, or its text; \"save NAME\" keeps what is on the screen"},
+    {"theme", "other colours"},
     {"namespace", "only this namespace; \"all\" for all"},
     {"ns", "the same"},
     {"filter", "as /"},
@@ -301,12 +302,36 @@ static const struct {
     {"q", "the same"},
 };
 
+static void save_layout(struct app *a, const char *name, const char *text)
+{
+    _cleanup_err_ struct err *err = NULL;
+    _cleanup_free_ char *said = NULL;
+
+    if (a->o.save_layout(a->o.arg, name, text, &said, &err) < 0) {
+        app_say(a, TUI_BAD, "%s", err_text(err));
+        return;
+    }
+    xstr_replace(&a->layout_name, name);
+    app_say(a, TUI_GOOD, "%s", said);
+}
+
+static void set_theme(struct app *a, const char *name)
+{
+    _cleanup_err_ struct err *err = NULL;
+
+    if (a->o.set_theme(a->o.arg, name, &err) < 0)
+        app_say(a, TUI_BAD, "%s", err_text(err));
+    app_dirty(a);
+}
+
 static void set_layout(struct app *a, const char *text)
 {
     _cleanup_err_ struct err *err = NULL;
     _cleanup_free_ char *now = app_layout_text(a);
 
-    if (!*text)
+    if (a->o.save_layout && str_starts(text, "save "))
+        save_layout(a, text + strlen("save ") + strspn(text + strlen("save "), " "), now);
+    else if (!*text)
         app_say(a, TUI_TEXT, "%s", now);
     else if (app_set_layout(a, text, &err) < 0)
         app_say(a, TUI_BAD, "%s", err_text(err));
@@ -337,6 +362,8 @@ void app_command(struct app *a, const char *text)
         app_quit(a);
     else if (streq(word, "layout"))
         set_layout(a, rest);
+    else if (streq(word, "theme") && a->o.set_theme)
+        set_theme(a, rest);
     else if (streq(word, "ns") || streq(word, "namespace"))
         set_namespace(a, rest);
     else if (streq(word, "filter"))
@@ -347,16 +374,29 @@ void app_command(struct app *a, const char *text)
         app_say(a, TUI_BAD, "there is no pane and no command \"%s\": see ?", word);
 }
 
+static void add_candidate(char ***list, const char *begun, const char *command, const char *name)
+{
+    _cleanup_free_ char *one = xasprintf("%s %s", command, name);
+
+    if (str_starts(one, begun))
+        strv_push(list, one);
+}
+
 char **app_command_candidates(struct app *a, const char *text)
 {
     char **list = strv_new();
 
     if (str_starts(text, "layout ")) {
-        for (struct map_iter it = {0}; a->o.layouts && map_next(a->o.layouts, &it);) {
-            _cleanup_free_ char *one = xasprintf("layout %s", it.key);
-            if (str_starts(one, text))
-                strv_push(&list, one);
-        }
+        add_candidate(&list, text, "layout", "default");
+        add_candidate(&list, text, "layout", "clouds");
+        for (struct map_iter it = {0}; a->o.layouts && map_next(a->o.layouts, &it);)
+            add_candidate(&list, text, "layout", it.key);
+        return list;
+    }
+    if (str_starts(text, "theme ") && a->o.themes) {
+        _cleanup_strv_ char **names = a->o.themes(a->o.arg);
+        for (size_t i = 0; names[i]; i++)
+            add_candidate(&list, text, "theme", names[i]);
         return list;
     }
     for (size_t i = 0; pane_classes[i]; i++)

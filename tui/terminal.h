@@ -24,7 +24,7 @@ struct terminal_mouse {
 int terminal_open(const struct terminal_options *options, struct terminal **ret, struct err **err);
 void terminal_close(struct terminal *t);
 DEFINE_CLEANUP(struct terminal *, terminal_close)
-/* As the locale says, which is taken from the environment by this call; widths of characters follow it too. */
+/* As the locale says, which is taken from the environment by this call; widths of characters follow it. */
 bool terminal_utf8(void);
 void terminal_size(struct terminal *t, int *ret_w, int *ret_h);
 void terminal_set_theme(struct terminal *t, const struct theme *theme);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 #include "tui/app.h"
+#include "tui/config.h"
 #include "tui/live.h"
 #include "tui/record.h"
 #include "tui/terminal.h"
@@ -20,6 +21,7 @@ struct dashboard {
     struct app *app;
     struct terminal *term;
     struct record *record;
+    struct tui_config *config;
     VEC(struct kube_client *) clients;
     VEC(struct live *) lives;
     struct loop_io *input, *output;
@@ -113,8 +115,8 @@ static void set_aside(void *arg, bool away)
 
 static void on_signal(void *arg, int signum);
 
-/* Stops as programs do that know nothing of it: with all of the job, and not at all where no shell could go on
- * with it (an orphaned group). */
+/* Stops as programs do that know nothing of it: with all of the job, and not at all where no shell could go
+ * on with it (an orphaned group). */
 static void suspend(struct dashboard *d)
 {
     bool was_away = d->away;
@@ -204,12 +206,11 @@ static int run(struct dashboard *d, struct err **err)
 {
     static const int signals[] = {SIGWINCH, SIGCONT, SIGTERM, SIGHUP, SIGINT};
     struct loop_signal *handlers[ARRAY_LEN(signals)] = {0};
-    struct theme theme;
+    struct terminal_options term = {.theme = &d->config->theme,
+                                    .mouse = d->o->mouse || d->config->mouse,
+                                    .no_colour = d->o->no_colour};
     int r = 0;
 
-    if (!theme_builtin(d->o->theme ? d->o->theme : "default", &theme))
-        return err_set(err, ERR_INVALID, "there is no theme \"%s\"", d->o->theme);
-    struct terminal_options term = {.theme = &theme, .mouse = d->o->mouse, .no_colour = d->o->no_colour};
     /* What is wrong with the layout is told before the screen is taken. */
     if ((r = app_start(d->app, err)) < 0 || (r = terminal_open(&term, &d->term, err)) < 0)
         return r;
@@ -234,12 +235,57 @@ static int run(struct dashboard *d, struct err **err)
     return 0;
 }
 
+/* The user's settings */
+
+static int save_layout(void *arg, const char *name, const char *text, char **ret_said, struct err **err)
+{
+    struct dashboard *d = arg;
+    int r = tui_config_save_layout(d->config, name, text, err);
+
+    if (r == 0)
+        *ret_said = xasprintf("layout %s is kept in %s%s", name, d->config->path,
+                              d->config->comments ? "; the comments that were there are lost" : "");
+    return r;
+}
+
+static int set_theme(void *arg, const char *name, struct err **err)
+{
+    struct dashboard *d = arg;
+    int r = tui_config_theme(d->config, name, &d->config->theme, err);
+
+    if (r == 0)
+        terminal_set_theme(d->term, &d->config->theme);
+    return r;
+}
+
+static char **themes(void *arg)
+{
+    const struct dashboard *d = arg;
+
+    return tui_config_themes(d->config);
+}
+
+static const char *layout_of(const struct dashboard *d)
+{
+    _cleanup_free_ const char **names = xcalloc(d->o->nclusters + 1, sizeof(*names));
+
+    for (size_t i = 0; i < d->o->nclusters; i++)
+        names[i] = d->o->clusters[i].name;
+    return d->o->layout ? d->o->layout : tui_config_layout(d->config, names, d->o->nclusters);
+}
+
 int tui_run(struct loop *loop, const struct tui_options *options, struct err **err)
 {
     struct dashboard d = {.o = options, .loop = loop};
+    int r = tui_config_load(options->config, options->theme, &d.config, err);
+
+    if (r < 0)
+        return r;
     struct app_options app = {
         .loop = loop,
-        .layout = options->layout,
+        .layout = layout_of(&d),
+        .layouts = d.config->layouts,
+        .keymap = d.config->keys,
         .namespace = options->namespace,
         .read_only = options->read_only,
         .ascii = options->ascii || !terminal_utf8(),
@@ -251,9 +297,11 @@ int tui_run(struct loop *loop, const struct tui_options *options, struct err **e
         .wake = on_wake,
         .quit = on_quit,
         .suspend = set_aside,
+        .save_layout = save_layout,
+        .set_theme = set_theme,
+        .themes = themes,
         .arg = &d,
     };
-    int r = 0;
 
     d.app = app_new(&app);
     if (options->record)
@@ -269,6 +317,7 @@ int tui_run(struct loop *loop, const struct tui_options *options, struct err **e
     free(d.lives.items);
     free(d.clients.items);
     app_free(d.app);
+    tui_config_free(d.config);
     int closed = record_close(d.record, r == 0 ? err : NULL);
     /* Who waits for us is to see what ended us. */
     if (d.killed_by) {

@@ -14,7 +14,8 @@ struct tui_options {
     const struct tui_cluster *clusters;
     size_t nclusters;
     const char *layout;               /* NULL = by the number of clusters */
-    const char *theme;                /* NULL = "default" */
+    const char *theme;                /* NULL = as configured */
+    const char *config;               /* file; NULL = the usual one, if it is there (tui/config.h) */
     const char *namespace;            /* NULL = all */
     const char *record, *replay;      /* files; NULL = none */
     const char *program, *kubeconfig; /* for commands: tui/app.h */

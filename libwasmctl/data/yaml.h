@@ -32,6 +32,10 @@ enum {
  * a row) are read by the same call. */
 int yaml_parse(const char *text, size_t len, const char *name, struct yaml_docs *ret, struct err **err);
 
+/* The line (from 1) on which the value at a path of the first document begins, or as much of the path as there
+ * is: keys of mappings, numbers of list members; NULL-ended. For texts that yaml_parse() has read. */
+unsigned yaml_line(const char *text, size_t len, const char *const *path);
+
 /* kubectl's form to the letter: members sorted by key (numbers in keys by value), lists not indented under
  * their key, strings quoted where YAML 1.1 needs it, block literals for multi-line strings, plain text folded
  * past column 80. Invalid UTF-8 is replaced. Appends, ends with a newline. */

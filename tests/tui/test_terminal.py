@@ -72,7 +72,7 @@ class Terminal:
             for signum in ignore:
                 signal.signal(signum, signal.SIG_IGN)
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=prepare,
-                                        env={**os.environ, "TERM": term, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})})
+                                        env={**os.environ, "TERM": term, "XDG_CONFIG_HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "TZ": "UTC", **(env or {})})
         self.slave = slave
 
     def resize(self, w, h):
@@ -311,6 +311,46 @@ def test_locale():
             t.until("frames", lambda: wanted in t.out)
             t.press(b"q")
             assert t.ended() == 0
+
+
+def test_themes():
+    for theme, sign in (("default", b"38;5;75"), ("light", b"38;5;25"), ("high-contrast", b"\x1b[96m"), ("mono", b";7m")):
+        with Terminal("--theme", theme, "--layout", "actors") as t:
+            t.until(f"{sign!r} of {theme}", lambda: sign in t.out)
+            t.press(b"q")
+            assert t.ended() == 0
+
+
+def test_config():
+    with tempfile.TemporaryDirectory() as home:
+        env = {"XDG_CONFIG_HOME": home}
+        with Terminal("--layout", "h(actors, hosts)", env=env) as t:
+            t.sees(b"Actors")
+            t.press(b":layout save mine\r")
+            t.sees(b"layout mine is kept in")
+            t.press(b":theme high-contrast\r")
+            t.sees(b"\x1b[96m")
+            t.press(b":theme nonsense\r")
+            t.sees(b"there is no theme")
+            t.press(b"q")
+            assert t.ended() == 0
+        path = os.path.join(home, "wasmctl", "dash.yaml")
+        assert "h(actors, hosts)" in open(path).read()
+        with open(path, "a") as file:
+            file.write("layout: mine\nkeys:\n  global.quit: Q\n")
+        with Terminal(env=env) as t:
+            t.sees(b"Actors")
+            assert b"Clusters" not in t.out
+            t.press(b"q")
+            t.press(b"Q")
+            assert t.ended() == 0
+        with open(path, "a") as file:
+            file.write("  global.zoom: Q\n")
+        with Terminal(env=env) as t:
+            assert t.ended() == 1
+            assert b'dash.yaml:5: the key "Q" is that of global.zoom too' in t.out and b"\x1b[" not in t.out, t.out
+        with Terminal("--config", os.path.join(home, "absent.yaml")) as t:
+            assert t.ended() == 1 and b"absent.yaml" in t.out
 
 
 def test_terminals_that_cannot():
