@@ -34,6 +34,12 @@ struct tail_pod_stream {
     bool doubt;                      /* lines came that do not fit on */
     bool sure;                       /* the owner had its time to object */
     bool container_ended, last_open; /* last_open: the stream was opened after that: its end is the end */
+    bool orphan, orphan_open;        /* orphan_open: opened after that: maybe somebody else's log */
+    bool foreign;                    /* it is */
+    bool unread;                     /* broke off, or was not read yet: there may be more */
+    bool fresh;                      /* this opening has brought a line */
+    unsigned looks;                  /* openings to make sure that the end was the end */
+    struct buf half;                 /* what stood behind the last line's end at the end before this one */
 };
 
 static void query_time(struct buf *query, int64_t ns)
@@ -75,7 +81,7 @@ static bool on_line(void *arg, const struct tail_line *line)
     struct tail_pod_stream *s = arg;
     int64_t gap_ns = 0;
 
-    if (s->doubt || (line->ns && line->ns < s->options.since_ns))
+    if (s->doubt || s->foreign || (line->ns && line->ns < s->options.since_ns))
         return true;
     /* The first lines of all, written since and read from a stream that was opened again, may be those of
      * another run just as well. */
@@ -84,16 +90,22 @@ static bool on_line(void *arg, const struct tail_line *line)
         s->doubt = true;
         return true;
     }
-    s->resume.accept_gap = !may_doubt;
+    if (s->orphan_open && !s->resume.len) {
+        s->foreign = true;
+        return true;
+    }
+    s->resume.accept_gap = !may_doubt && !s->orphan_open;
     enum tail_resume_verdict verdict = tail_resume_line(&s->resume, line, &gap_ns);
     if (verdict == TAIL_RESUME_DOUBT) {
-        s->doubt = true;
+        s->foreign = s->orphan_open;
+        s->doubt = !s->foreign;
         return true;
     }
     s->tries = 0;
     s->retry_ms = RETRY_FIRST_MS;
     if (verdict == TAIL_RESUME_SEEN)
         return true;
+    s->fresh = true;
     if (verdict == TAIL_RESUME_AFTER_GAP) {
         _cleanup_free_ char *text =
             xasprintf("the log was rotated while it could not be read: lines of up to %.3f s are missing",
@@ -117,11 +129,35 @@ static void ask_owner(struct tail_pod_stream *s)
     s->options.state(s->options.arg, TAIL_STREAM_DOUBT, NULL);
 }
 
+/* The end. What could not be read is told, what was not sure to be a line is one now. */
+static void end(struct tail_pod_stream *s, const struct err *err)
+{
+    if (s->half.len && !s->foreign) {
+        s->orphan_open = false;
+        tail_split_drop(&s->split);
+        tail_split_feed(&s->split, s->half.data, s->half.len, on_line, s);
+        tail_split_end(&s->split, on_line, s);
+    }
+    if (s->unread && s->options.follow) {
+        static const char text[] = "the end of the log could not be read before it was gone: lines may be missing";
+        struct tail_line gap = {
+            .ns = s->resume.latest_ns, .text = text, .len = sizeof(text) - 1, .flags = TAIL_GAP};
+        s->options.line(s->options.arg, &gap);
+    }
+    s->options.state(s->options.arg, TAIL_STREAM_ENDED, err);
+}
+
 static bool on_chunk(void *arg, const char *data, size_t len)
 {
     struct tail_pod_stream *s = arg;
 
     tail_split_feed(&s->split, data, len, on_line, s);
+    if (s->foreign) {
+        kube_req_cancel(s->request);
+        s->request = NULL;
+        end(s, NULL);
+        return true;
+    }
     if (s->doubt)
         ask_owner(s);
     else if (s->paused)
@@ -133,18 +169,13 @@ static void on_opened(void *arg)
 {
     struct tail_pod_stream *s = arg;
 
-    s->opened = true;
+    s->opened = s->unread = true;
     if (!s->opened_wall_ns)
         s->opened_wall_ns = time_now_ns();
     s->options.state(s->options.arg, TAIL_STREAM_OPENED, NULL);
 }
 
 static void open_stream(void *arg);
-
-static void end(struct tail_pod_stream *s, const struct err *err)
-{
-    s->options.state(s->options.arg, TAIL_STREAM_ENDED, err);
-}
 
 static void try_later(struct tail_pod_stream *s, const struct err *err)
 {
@@ -157,15 +188,32 @@ static void try_later(struct tail_pod_stream *s, const struct err *err)
     s->options.state(s->options.arg, TAIL_STREAM_AWAY, err);
 }
 
-/* What trying again cannot mend. */
+/* What trying again cannot mend. Whoever follows waits for a server that is away, for a credential that is
+ * renewed, and for a kubelet that does not know the Pod because it was started anew; not for an answer about
+ * a container that has ended which stays the same. */
 static bool is_final(const struct tail_pod_stream *s, const struct err *err)
 {
-    if (err->http == 404)
+    bool refused = err->http >= 400 && err->http < 500 && err->http != 408 && err->http != 429;
+
+    if (!s->options.follow)
+        return refused || s->tries >= TRIES_MOST;
+    if (err->http == 404 && (s->orphan || !s->options.watched))
         return true;
-    if (s->options.follow && !s->container_ended)
+    if (!s->container_ended || !err->http || err->http == 401 || err->http == 403)
         return false;
-    return (err->http >= 400 && err->http < 500 && err->http != 408 && err->http != 429) ||
-           s->tries >= TRIES_MOST;
+    return err->http == 400 || ((refused || err->http == 500) && s->tries >= TRIES_MOST);
+}
+
+/* Whether the end of a stream is the end of the log: a connection that breaks behind the API server ends the
+ * answer like that too. Another look that brings nothing new makes sure. */
+static bool is_whole(struct tail_pod_stream *s)
+{
+    const struct buf *part = &s->split.part;
+    bool same = part->len == s->half.len && (!part->len || memcmp(part->data, s->half.data, part->len) == 0);
+
+    if (s->options.limit_bytes > 0 || s->looks++ >= TRIES_MOST)
+        return true;
+    return same && !(s->options.follow && s->fresh);
 }
 
 static void on_done(void *arg, const struct kube_response *response _unused_, const struct err *err)
@@ -174,10 +222,17 @@ static void on_done(void *arg, const struct kube_response *response _unused_, co
 
     s->request = NULL;
     s->sure = false;
-    s->tries++;
+    s->tries = err && !err->http && s->options.follow ? 0 : s->tries + 1;
+    s->unread = err ? s->unread : false;
     if (!err && (!s->options.follow || s->last_open)) {
-        tail_split_end(&s->split, on_line, s);
-        end(s, NULL);
+        bool whole = is_whole(s);
+        buf_truncate(&s->half, 0);
+        buf_add(&s->half, s->split.part.data, s->split.part.len);
+        tail_split_drop(&s->split);
+        if (whole)
+            end(s, NULL);
+        else
+            open_stream(s);
         return;
     }
     tail_split_drop(&s->split);
@@ -208,6 +263,8 @@ static void open_stream(void *arg)
     };
 
     s->last_open = s->container_ended;
+    s->orphan_open = s->orphan;
+    s->fresh = false;
     s->again = s->opened;
     s->request = kube_do(s->options.client, &call);
 }
@@ -222,9 +279,10 @@ struct tail_pod_stream *tail_pod_stream_new(const struct tail_pod_stream_options
     s->container = xstrdup(options->container);
     s->split.stamped = true;
     s->split.most = options->line_most;
+    s->unread = true;
     s->retry_ms = RETRY_FIRST_MS;
     s->retry = loop_timer_new(kube_client_loop(options->client), open_stream, s);
-    open_stream(s);
+    loop_timer_start(s->retry, 0);
     return s;
 }
 
@@ -235,6 +293,7 @@ void tail_pod_stream_free(struct tail_pod_stream *s)
     kube_req_cancel(s->request);
     loop_timer_free(s->retry);
     tail_split_release(&s->split);
+    buf_release(&s->half);
     tail_resume_release(&s->resume);
     free(s->namespace);
     free(s->pod);
@@ -257,14 +316,20 @@ void tail_pod_stream_container_ended(struct tail_pod_stream *s, bool restarted)
     s->sure = false;
     if (restarted)
         s->options.previous = true;
-    /* What was opened again and has not shown whose it is, is the new one's. */
-    if (restarted && s->request && s->again && (!s->resume.len || tail_resume_unproven(&s->resume))) {
+    /* What has not shown whose it is, may be the new one's. */
+    if (restarted && s->request && (!s->resume.len || (s->again && tail_resume_unproven(&s->resume)))) {
         kube_req_cancel(s->request);
         s->request = NULL;
         tail_split_drop(&s->split);
         loop_timer_start(s->retry, 0);
     }
     tail_pod_stream_retry(s);
+}
+
+void tail_pod_stream_orphan(struct tail_pod_stream *s)
+{
+    s->orphan = true;
+    tail_pod_stream_container_ended(s, false);
 }
 
 void tail_pod_stream_retry(struct tail_pod_stream *s)

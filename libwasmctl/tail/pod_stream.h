@@ -31,6 +31,7 @@ struct tail_pod_stream_options {
     struct kube_client *client;
     const char *namespace, *pod, *container; /* copied */
     bool follow, previous;
+    bool watched;        /* the owner sees the Pod go (tail_pod_stream_orphan()): until then 404 is not the end */
     int64_t since_ns;    /* wall clock; 0 = from the beginning; exact to the nanosecond */
     int64_t tail_lines;  /* < 0 = all */
     int64_t limit_bytes; /* 0 = none */
@@ -50,6 +51,10 @@ void tail_pod_stream_more(struct tail_pod_stream *s);
 /* The container has ended; restarted: another instance of it runs, or ran, since. What is left of its log is
  * read to the end, which is the end of the stream. */
 void tail_pod_stream_container_ended(struct tail_pod_stream *s, bool restarted);
+/* The container has ended, and under its name there is, or may soon be, the log of something else: a Pod of the
+ * same name, or the run after the next one. Of what is opened from now on only that is taken which goes on
+ * where the log broke off; when there is none, the stream ends. */
+void tail_pod_stream_orphan(struct tail_pod_stream *s);
 /* Something changed for the better (the container runs now): try at once. */
 void tail_pod_stream_retry(struct tail_pod_stream *s);
 

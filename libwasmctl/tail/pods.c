@@ -18,6 +18,7 @@ struct place {
     char *key;
     char *instance_id; /* containerID of the instance that was seen last */
     struct instance *current;
+    struct instance *last; /* the run before it, while that is read */
     bool seen; /* in the list that is being read */
     bool over; /* its Pod has succeeded or failed: nothing is started any more */
 };
@@ -34,7 +35,8 @@ struct instance {
     int64_t since_ns, tail_lines;
     struct kube_req *check; /* of what the Pod is now, when there is a doubt */
     bool ended, restarted;  /* the container; to be told to the stream when it begins */
-    bool waits, away;
+    struct place *last_of;  /* where it is the run before the current one */
+    bool waits, away, orphan;
 };
 
 struct tail_pods {
@@ -87,6 +89,8 @@ static void instance_free(struct instance *i)
     p->naway -= i->away;
     if (i->place)
         i->place->current = NULL;
+    if (i->last_of)
+        i->last_of->last = NULL;
     if (i->prev)
         i->prev->next = i->next;
     else
@@ -206,7 +210,7 @@ static void on_stream(void *arg, enum tail_stream_state state, const struct err 
     case TAIL_STREAM_AWAY:
         tail_source_away(i->source);
         /* A clean end is nothing to worry about, nor is a container that has not begun yet. */
-        if (err && err->http != 400) {
+        if (err && err->http != 400 && err->http != 404) {
             err_free(p->last_err);
             p->last_err = err_copy(err);
             set_away(i, true);
@@ -239,6 +243,7 @@ static void start(struct instance *i)
         .pod = i->pod,
         .container = i->container,
         .follow = o->follow,
+        .watched = o->follow,
         .previous = o->previous,
         .since_ns = i->since_ns,
         .tail_lines = i->tail_lines,
@@ -250,7 +255,9 @@ static void start(struct instance *i)
     i->stream = tail_pod_stream_new(&options);
     p->streams++;
     p->started++;
-    if (i->ended)
+    if (i->orphan)
+        tail_pod_stream_orphan(i->stream);
+    else if (i->ended)
         tail_pod_stream_container_ended(i->stream, i->restarted);
     note(p, true, "+ %s/%s %s", i->namespace, i->pod, i->container);
 }
@@ -291,6 +298,18 @@ static void container_ended(struct instance *i, bool restarted)
     i->restarted = restarted;
     if (i->stream)
         tail_pod_stream_container_ended(i->stream, restarted);
+}
+
+/* What the name stands for is not, or not for long, this one. */
+static void orphan(struct instance *i)
+{
+    if (i->last_of) {
+        i->last_of->last = NULL;
+        i->last_of = NULL;
+    }
+    i->ended = i->orphan = true;
+    if (i->stream)
+        tail_pod_stream_orphan(i->stream);
 }
 
 /* Pods */
@@ -382,9 +401,14 @@ static void on_container(struct tail_pods *p, const cJSON *pod, const cJSON *sta
     place->over = streq(phase, "Succeeded") || streq(phase, "Failed");
     if (*id && !streq_null(place->instance_id, id)) {
         bool fresh = p->listed || place->instance_id;
+        /* The log of one run before the current one is kept, no older ones. */
+        if (place->last)
+            orphan(place->last);
         if (place->current) {
             container_ended(place->current, true);
             place->current->place = NULL;
+            place->current->last_of = place;
+            place->last = place->current;
         }
         xstr_replace(&place->instance_id, id);
         place->current = instance_new(p, pod, name, fresh);
@@ -399,9 +423,13 @@ static void on_container(struct tail_pods *p, const cJSON *pod, const cJSON *sta
 
 static void drop_place(struct tail_pods *p, struct place *place)
 {
+    if (place->last)
+        orphan(place->last);
     if (place->current) {
-        container_ended(place->current, false);
-        place->current->place = NULL;
+        struct instance *i = place->current;
+        i->place = NULL;
+        place->current = NULL;
+        orphan(i);
     }
     map_del(p->places, place->key);
 }

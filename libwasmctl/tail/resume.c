@@ -65,10 +65,16 @@ static void forget(struct tail_resume *r)
 
 static void remember(struct tail_resume *r, int64_t ns, uint32_t hash)
 {
-    if (!r->first_ns || ns < r->first_ns)
-        r->first_ns = ns;
+    if (r->len && ns < r->latest_ns - TAIL_RESUME_SLACK_NS) {
+        if (r->latest_ns > r->before_jump_ns)
+            r->before_jump_ns = r->latest_ns;
+        r->len = r->start = r->at = r->unmatched = 0;
+        r->replay = false;
+    }
     if (ns > r->latest_ns || !r->len)
         r->latest_ns = ns;
+    if (since(r) > r->before_jump_ns)
+        r->before_jump_ns = 0;
     forget(r);
     if (r->len == r->cap) {
         r->cap = r->cap ? r->cap * 2 : 16;
@@ -115,14 +121,15 @@ enum tail_resume_verdict tail_resume_line(struct tail_resume *r, const struct ta
     if (!line->ns)
         return r->replay ? TAIL_RESUME_SEEN : TAIL_RESUME_NEW;
     if (r->replay) {
-        struct tail_seen *s = line->ns <= r->latest_ns ? find(r, line->ns, hash) : NULL;
+        /* More than is remembered comes again when there was too much to remember. */
+        bool known = line->ns <= r->latest_ns && line->ns >= r->seen[r->start].ns - TAIL_RESUME_SLACK_NS;
+        struct tail_seen *s = known ? find(r, line->ns, hash) : NULL;
         if (s) {
             s->matched = true;
             r->replay = --r->unmatched > 0;
             return TAIL_RESUME_SEEN;
         }
-        /* Of the second that is asked for, what came before the first line ever seen was not wanted. */
-        if (line->ns < r->first_ns)
+        if (tail_resume_unproven(r) && (line->ns <= r->latest_ns || line->ns <= r->before_jump_ns))
             return TAIL_RESUME_SEEN;
         if (line->ns > r->latest_ns) {
             if (latest_is_missing(r)) {

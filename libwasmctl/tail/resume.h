@@ -8,8 +8,13 @@
  * meanwhile, and what lies between is a gap - or these are lines of another run of the container: the API
  * does not say whose they are. The caller is to find out before it takes them (TAIL_RESUME_DOUBT).
  *
+ * Logs are files: what comes again comes in the order it came the first time. So what stands in front of the
+ * first line that is recognised was seen before (or not wanted), whatever its time.
+ *
  * Lines of one container may be out of order by at most TAIL_RESUME_SLACK_NS (standard output and standard
- * error are written by two hands).
+ * error are written by two hands). A time further back is that of a clock that was set back: from there on is
+ * remembered and asked for. Only when that happens while nobody reads, the API gives no way to ask for the
+ * lines until the clock has caught up.
  */
 #ifndef WASMCTL_TAIL_RESUME_H
 #define WASMCTL_TAIL_RESUME_H
@@ -27,7 +32,8 @@ struct tail_resume {
     size_t len, cap, start; /* start: forgotten ones in front */
     size_t at;              /* replay: where the next one is looked for */
     size_t unmatched;       /* replay: remembered lines that did not come again yet */
-    int64_t first_ns, latest_ns;
+    int64_t latest_ns;
+    int64_t before_jump_ns; /* the clock was set back: latest time before that, while it has not caught up */
     bool replay;
     bool accept_gap; /* set by the caller: it is the same run of the container; lasts until the next gap */
 };

@@ -145,7 +145,10 @@ static void test_clean_end_while_it_runs(void **state)
     whole(t, AT("05", "1") "one\n" AT("05", "2") "tw");
     whole(t, AT("05", "1") "one\n" AT("05", "2") "two\n");
     whole(t, AT("05", "1") "one\n" AT("05", "2") "two\n");
-    struct http_expect *last = whole(t, AT("05", "2") "two\n" AT("05", "3") "three");
+    struct http_expect *last = whole(t, AT("05", "2") "two\n" AT("05", "3") "thr");
+    /* Another look at what ends in half a line: as long as there is more than before. */
+    whole(t, AT("05", "2") "two\n" AT("05", "3") "three");
+    whole(t, AT("05", "2") "two\n" AT("05", "3") "three");
     start(&r, t, following);
     WAIT_FOR(t, r.away == 3);
     tail_pod_stream_container_ended(r.stream, false);
@@ -163,6 +166,7 @@ static void test_container_ends(void **state)
     _cleanup_reader_ struct reader r = {0};
     struct http_expect *e = held(t);
 
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
     whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
     start(&r, t, following);
     WAIT_FOR(t, http_expect_open(e));
@@ -205,6 +209,7 @@ static void test_restarted_unheard(void **state)
 
     whole(t, AT("09", "0") "of the next run\n");
     whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
     start(&r, t, following);
     WAIT_FOR(t, http_expect_open(e));
     http_fake_chunk(e, AT("05", "1") "one\n");
@@ -224,6 +229,7 @@ static void test_restarted_in_silence(void **state)
     _cleanup_reader_ struct reader r = {0};
     struct http_expect *first = held(t), *second = held(t);
 
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
     whole(t, AT("05", "1") "one\n" AT("05", "2") "last words\n");
     start(&r, t, following);
     WAIT_FOR(t, http_expect_open(first));
@@ -290,6 +296,96 @@ static void test_not_yet_and_not_any_more(void **state)
     assert_int_equal(r.err->http, 404);
 }
 
+/* The last reading of an ended container breaks behind the API server, which ends the answer as if it were
+ * whole; then that server is away for longer than a few tries, and refuses. */
+static void test_last_words_are_cut(void **state)
+{
+    struct fault *t = *state;
+    _cleanup_reader_ struct reader r = {0};
+    struct http_expect *e = held(t);
+
+    start(&r, t, following);
+    WAIT_FOR(t, http_expect_open(e));
+    http_fake_chunk(e, AT("05", "1") "one\n");
+    WAIT_FOR(t, r.lines.len);
+    tail_pod_stream_container_ended(r.stream, false);
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "two\n" AT("05", "3") "th");
+    for (int i = 0; i < 7; i++)
+        status(t, 503, "no");
+    status(t, 401, "no");
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "two\n" AT("05", "3") "three\n" AT("05", "4") "four\n");
+    whole(t, AT("05", "1") "one\n" AT("05", "2") "two\n" AT("05", "3") "three\n" AT("05", "4") "four\n");
+    http_fake_finish(e);
+    WAIT_FOR(t, r.ended);
+    assert_null(r.err);
+    assert_lines(&r, "[one][two][three][four]");
+}
+
+/* A kubelet that was started anew does not know its Pods at first. */
+static void test_kubelet_does_not_know_it_yet(void **state)
+{
+    struct fault *t = *state;
+    _cleanup_reader_ struct reader r = {0};
+    struct http_expect *e = held(t);
+
+    start(&r, t, (struct tail_pod_stream_options){.follow = true, .watched = true, .tail_lines = -1});
+    WAIT_FOR(t, http_expect_open(e));
+    http_fake_chunk(e, AT("05", "1") "one\n");
+    WAIT_FOR(t, r.lines.len);
+    status(t, 404, "the server could not find the requested resource");
+    struct http_expect *again = held(t);
+    http_fake_cut(e, true);
+    WAIT_FOR(t, http_expect_open(again));
+    http_fake_chunk(again, AT("05", "1") "one\n" AT("05", "2") "two\n");
+    WAIT_FOR(t, strstr(buf_str(&r.lines), "two"));
+    assert_lines(&r, "[one][two]");
+    status(t, 404, "pods p not found");
+    http_fake_cut(again, true);
+    WAIT_FOR(t, r.err && r.err->http == 404);
+    assert_int_equal(r.ended, 0);
+    status(t, 404, "pods p not found");
+    tail_pod_stream_orphan(r.stream);
+    WAIT_FOR(t, r.ended);
+    /* It broke off, and nobody can tell what came then. */
+    assert_lines(&r, "[one][two][gap]");
+}
+
+/* The Pod is gone, and another one bears its name: what it writes is not this one's. */
+static void test_another_of_the_same_name(void **state)
+{
+    struct fault *t = *state;
+    _cleanup_reader_ struct reader r = {0};
+    struct http_expect *e = held(t);
+
+    start(&r, t, following);
+    WAIT_FOR(t, http_expect_open(e));
+    http_fake_chunk(e, AT("05", "1") "one\n");
+    WAIT_FOR(t, r.lines.len);
+    whole(t, AT("07", "1") "of another\n" AT("07", "2") "more of it\n");
+    http_fake_finish(e);
+    tail_pod_stream_orphan(r.stream);
+    WAIT_FOR(t, r.ended);
+    assert_null(r.err);
+    assert_true(str_starts(buf_str(&r.lines), "[one]"));
+    assert_null(strstr(buf_str(&r.lines), "of"));
+}
+
+/* It waited for its turn, and its container was started anew meanwhile: not the new one's log. */
+static void test_restarted_before_its_turn(void **state)
+{
+    struct fault *t = *state;
+    _cleanup_reader_ struct reader r = {0};
+
+    whole(t, AT("05", "1") "one\n");
+    whole(t, AT("05", "1") "one\n");
+    start(&r, t, following);
+    tail_pod_stream_container_ended(r.stream, true);
+    WAIT_FOR(t, r.ended);
+    assert_param(t, 0, "previous", "true");
+    assert_param(t, 0, "follow", NULL);
+    assert_lines(&r, "[one]");
+}
+
 static void test_without_follow_it_gives_up(void **state)
 {
     struct fault *t = *state;
@@ -352,6 +448,10 @@ int main(void)
         TEST(test_server_away),
         TEST(test_since_is_exact),
         TEST(test_not_yet_and_not_any_more),
+        TEST(test_last_words_are_cut),
+        TEST(test_kubelet_does_not_know_it_yet),
+        TEST(test_another_of_the_same_name),
+        TEST(test_restarted_before_its_turn),
         TEST(test_without_follow_it_gives_up),
         TEST(test_full_owner),
     };

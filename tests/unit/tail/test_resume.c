@@ -105,6 +105,52 @@ static void test_begun_in_the_middle(void **state _unused_)
     tail_resume_release(&r);
 }
 
+/* The clock is set back: what comes again from before that was seen, however late its time, and what follows is
+ * asked for by its own time. */
+static void test_clock_set_back(void **state _unused_)
+{
+    struct tail_resume r = {0};
+    struct logged before[] = {at(10 * SECOND, "a"), at(11 * SECOND, "b"), at(12 * SECOND, "c")};
+    struct logged after[] = {at(10 * SECOND + 500000000, "d"), at(11 * SECOND + 1, "e"), at(11 * SECOND + 2, "f"),
+                             at(14 * SECOND, "g")};
+    int64_t gap = -1;
+
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(take(&r, &before[i], &gap), TAIL_RESUME_NEW);
+    assert_int_equal(take(&r, &after[0], &gap), TAIL_RESUME_NEW);
+    for (size_t n = 0; n < 3; n++) {
+        assert_true(tail_resume_again(&r) <= after[n].ns);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(take(&r, &before[i], &gap), TAIL_RESUME_SEEN);
+        for (size_t i = 0; i <= n; i++)
+            if (after[i].ns >= (after[n].ns - TAIL_RESUME_SLACK_NS) / SECOND * SECOND)
+                assert_int_equal(take(&r, &after[i], &gap), TAIL_RESUME_SEEN);
+        assert_int_equal(take(&r, &after[n + 1], &gap), TAIL_RESUME_NEW);
+    }
+    assert_int_equal(gap, -1);
+    /* Caught up. */
+    assert_int_equal(tail_resume_again(&r), T0 + 13 * SECOND);
+    assert_int_equal(take(&r, &after[3], &gap), TAIL_RESUME_SEEN);
+    tail_resume_release(&r);
+}
+
+/* More lines within a second than are remembered. */
+static void test_too_many_to_remember(void **state _unused_)
+{
+    enum { LINES = TAIL_RESUME_MOST + 5000 };
+    struct tail_resume r = {0};
+    int64_t gap = -1;
+
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < LINES; i++) {
+            struct logged l = at(i, "x");
+            assert_int_equal(take(&r, &l, &gap), turn ? TAIL_RESUME_SEEN : TAIL_RESUME_NEW);
+        }
+        tail_resume_again(&r);
+    }
+    tail_resume_release(&r);
+}
+
 /* Lines of two hands, out of order by a little, read over and over with breaks anywhere. */
 static void test_property(void **state _unused_)
 {
@@ -172,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_one_second_comes_again),
         cmocka_unit_test(test_rotated_away),
         cmocka_unit_test(test_begun_in_the_middle),
+        cmocka_unit_test(test_clock_set_back),
+        cmocka_unit_test(test_too_many_to_remember),
         cmocka_unit_test(test_property),
         cmocka_unit_test(test_memory),
     };
