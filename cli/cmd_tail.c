@@ -11,9 +11,14 @@
 static const char *const times_choices[] = {"none", "default", "short", NULL};
 static const char *const state_choices[] = {"all", "running", "waiting", "terminated", NULL};
 
+static const char *const output_choices[] = {"default", "raw",     "json",      "ndjson",
+                                             "pretty",  "extjson", "ppextjson", NULL};
+
 static const struct cmd_opt tail_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "Pods of all namespaces"},
     {"container", 'c', OPT_STRING, O(container), "REGEX", NULL, "Only containers whose names match"},
+    {"container-colors", 0, OPT_CSV, O(container_colours), "SGR", NULL,
+     "Colours of containers, as many as --pod-colors"},
     {"container-state", 0, OPT_ENUM, O(state), "all|running|waiting|terminated", "all",
      "Of the containers that are there at the start only those in this state", .choices = state_choices},
     {"diff-container", 'd', OPT_FLAG, O(by_container), NULL, NULL,
@@ -40,8 +45,10 @@ static const struct cmd_opt tail_opts[] = {
      "Do not tell on stderr which containers come and go"},
     {"order-window", 0, OPT_DURATION, O(window_ns), NULL, "250ms",
      "How long a line may wait for earlier ones of other sources; 0 = print as they arrive"},
-    {"output", 'o', OPT_ENUM, O(output), "default|raw|json|ndjson|pretty", "default",
-     "Form of the lines; pretty shows JSON messages readably", .choices = tail_output_choices},
+    {"output", 'o', OPT_ENUM, O(output), "default|raw|json|ndjson|pretty|extjson|ppextjson", "default",
+     "Form of the lines; pretty shows JSON messages readably", .choices = output_choices},
+    {"pod-colors", 0, OPT_CSV, O(pod_colours), "SGR", NULL,
+     "Colours of Pods, with commas, each as the numbers of an escape sequence: 91,92 or '38;5;208,1;4;36'"},
     {"previous", 'p', OPT_FLAG, O(previous), NULL, NULL, "The logs of the containers' previous instances"},
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Only Pods whose labels match"},
     {"show-skew", 0, OPT_FLAG, O(show_skew), NULL, NULL,
@@ -57,6 +64,10 @@ static const struct cmd_opt tail_opts[] = {
     {"tail-total", 0, OPT_INT, O(total), "LINES", NULL,
      "Of what is there at the start only so many of the last lines of all containers together", .min = 0,
      .max = 1000000},
+    {"template", 0, OPT_STRING, O(template), "TEMPLATE", NULL,
+     "Form of the lines as a Go template, with its end: '{{.PodName}} {{.Message}}{{\"\\n\"}}'"},
+    {"template-file", 'T', OPT_STRING, O(template_file), "FILE", NULL,
+     "The same out of a file; goes before --template"},
     {"timestamps", 't', OPT_ENUM, O(times), "default|short", "none", "Put the time in front of the line",
      .choices = times_choices, .bare = "default"},
     {"timezone", 0, OPT_STRING, O(timezone), "ZONE", NULL,

@@ -9,13 +9,17 @@ struct tail_options {
     char **include, **exclude, **highlight;
     char **exclude_pods, **exclude_containers;
     const char *container, *selector, *field_selector, *node, *since, *since_time, *timezone;
-    const char *until, *until_match;
+    const char *until, *until_match, *template, *template_file;
+    char **pod_colours, **container_colours;
     int64_t lines, total, window_ns, streams_most;
     int64_t until_ns; /* of until; 0 = none */
     int output, times, state;
     bool all_namespaces, ignore_case, no_follow, previous, by_container, only_lines, from_stdin;
     bool init_containers, ephemeral_containers, until_complete, show_skew;
 };
+
+/* Choices of --output: those of tail/format.h, and these, which are templates. */
+enum { TAIL_OUTPUT_EXTJSON = TAIL_OUTPUT_PRETTY + 1, TAIL_OUTPUT_PPEXTJSON };
 
 /* What the query means on one cluster: selectors and a pattern of Pod names. */
 struct tail_query {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
@@ -10,6 +11,7 @@
 #include "cli/outlet.h"
 #include "cli/tail.h"
 #include "cli/tail_skew.h"
+#include "cli/tail_template.h"
 
 enum { HISTORY_PATIENCE_MS = 10 * 1000, TOTAL_PATIENCE_MS = 2000, LAST_LINES_MS = 500 };
 
@@ -21,6 +23,8 @@ struct tailing {
     const struct tail_options *o; /* of the first context */
     VEC(struct context *) running;
     struct tail_filter *until;
+    struct tail_template *template;
+    char **troubles;             /* of the template, that were told */
     struct loop_timer *end;      /* --until */
     struct loop_timer *patience; /* for the lists of Pods, with --tail-total */
     bool matched;
@@ -70,6 +74,8 @@ void tailing_free(void *arg)
     loop_timer_free(t->end);
     loop_timer_free(t->patience);
     tail_filter_free(t->until);
+    tail_template_free(t->template);
+    strv_free(t->troubles);
     free(t->running.items);
     outlet_free(t->outlet);
     tail_format_free(t->format);
@@ -98,6 +104,70 @@ static void on_over(void *arg);
 static void on_end(void *arg);
 static void on_patience(void *arg);
 
+/* SGR parameters: numbers with semicolons. */
+static int check_colours(const struct tail_options *o, struct err **err)
+{
+    const struct {
+        const char *option;
+        char **list;
+    } lists[] = {{"--pod-colors", o->pod_colours}, {"--container-colors", o->container_colours}};
+
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (char **word = lists[i].list; word && *word; word++)
+            if (!**word || strspn(*word, "0123456789;") != strlen(*word) || strlen(*word) > 64)
+                return err_set(
+                    err, ERR_INVALID,
+                    "%s: \"%s\" is no colour: numbers with semicolons are wanted, like 91 or 38;5;208",
+                    lists[i].option, *word);
+    if (strv_len(o->container_colours) && strv_len(o->container_colours) != strv_len(o->pod_colours))
+        return err_set(err, ERR_INVALID,
+                       "--container-colors has %zu colours and --pod-colors %zu: there must be as many",
+                       strv_len(o->container_colours), strv_len(o->pod_colours));
+    return 0;
+}
+
+static int make_template(struct cmd_ctx *c, struct tailing *t, bool namespaces, struct err **err)
+{
+    enum { TEMPLATE_MOST = 1024 * 1024 };
+    const struct tail_options *o = t->o;
+    _cleanup_free_ char *file = NULL;
+    const char *text = o->template;
+
+    if (o->template_file) {
+        int r = file_read(o->template_file, TEMPLATE_MOST, &file, NULL, err);
+        if (r < 0)
+            return err_wrap(err, "--template-file");
+        text = file;
+    } else if (!text && o->output >= TAIL_OUTPUT_EXTJSON) {
+        text = o->output == TAIL_OUTPUT_EXTJSON ? "{{extjson .}}\n" : "{{ppextjson .}}\n";
+    }
+    if (!text)
+        return 0;
+    int r = tail_template_new(text, cmd_colour(c), namespaces, &t->template, err);
+    return r < 0 ? err_wrap(err, o->template_file ? "--template-file" : "--template") : 0;
+}
+
+/* A line of which the template makes nothing is shown as it is; why is told once. */
+static void on_render_failed(void *arg, const struct tail_info *info, const struct err *err)
+{
+    enum { TOLD_MOST = 20 };
+    struct tailing *t = arg;
+    _cleanup_free_ char *where = xasprintf("%s/%s: %s", info->pod ? info->pod : "",
+                                           info->container ? info->container : "", err_text(err));
+
+    if (strv_has(t->troubles, where) || strv_len(t->troubles) >= TOLD_MOST)
+        return;
+    strv_push(&t->troubles, where);
+    cmd_note("%s", where);
+}
+
+static int on_render(void *arg, const struct tail_render *what, struct buf *out, struct err **err)
+{
+    struct tailing *t = arg;
+
+    return tail_template_render(t->template, what, out, err);
+}
+
 int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
 {
     const struct tail_options *o = c->options;
@@ -108,7 +178,12 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
     struct tailing *t = xcalloc(1, sizeof(*t));
 
     t->o = o;
-    int r = tail_filter_new(&filter, &t->filter, err);
+    bool namespaces = o->all_namespaces || strchr(cmd_namespace(c), ',');
+    int r = check_colours(o, err);
+    if (r == 0)
+        r = make_template(c, t, namespaces, err);
+    if (r == 0)
+        r = tail_filter_new(&filter, &t->filter, err);
     if (r == 0 && o->until_match) {
         struct tail_filter_options until = {.include = (char *[]){(char *)(uintptr_t)o->until_match, NULL},
                                             .ignore_case = o->ignore_case};
@@ -127,11 +202,16 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
         return r;
     }
     struct tail_format_options format = {
-        .output = (enum tail_output)o->output,
+        .output = o->output >= TAIL_OUTPUT_EXTJSON ? TAIL_OUTPUT_DEFAULT : (enum tail_output)o->output,
         .times = (enum tail_times)o->times,
         .colour = cmd_colour(c),
         .contexts = fleet_is(c),
-        .namespaces = o->all_namespaces || strchr(cmd_namespace(c), ','),
+        .namespaces = namespaces,
+        .pod_colours = o->pod_colours,
+        .container_colours = o->container_colours,
+        .render = t->template ? on_render : NULL,
+        .render_failed = on_render_failed,
+        .render_arg = t,
         .by_container = o->by_container,
         .filter = tail_filter_highlights(t->filter) ? t->filter : NULL,
     };

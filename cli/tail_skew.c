@@ -29,8 +29,8 @@ static void tell(struct tail_skew *s)
     _cleanup_free_ char *text =
         same ? xasprintf("the clock of the server is that of this machine (within %.2f s)",
                          doubt + (middle < 0 ? -middle : middle))
-             : xasprintf("the clock of the server is %.2f s %s (give or take %.2f s)", middle < 0 ? -middle : middle,
-                         middle < 0 ? "behind" : "ahead", doubt);
+             : xasprintf("the clock of the server is %.2f s %s (give or take %.2f s)",
+                         middle < 0 ? -middle : middle, middle < 0 ? "behind" : "ahead", doubt);
     s->told(s->arg, text);
 }
 

@@ -391,7 +391,13 @@ static int run_list(struct print_gt_run *run, const struct print_gt_list *list, 
 int print_gotemplate_run(const struct print_gotemplate *t, const cJSON *root, bool safe, struct buf *out,
                          struct err **err)
 {
-    struct print_gt_run run = {.template = t, .out = out, .safe = safe};
+    return print_gotemplate_run_with(t, root, safe, NULL, out, err);
+}
+
+int print_gotemplate_run_with(const struct print_gotemplate *t, const cJSON *root, bool safe, void *user,
+                              struct buf *out, struct err **err)
+{
+    struct print_gt_run run = {.user = user, .template = t, .out = out, .safe = safe};
     size_t before = out->len;
 
     vec_push(&run.variables, ((struct print_gt_variable){"$", root}));

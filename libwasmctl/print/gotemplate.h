@@ -32,9 +32,19 @@ int print_gotemplate_parse(const char *text, bool missing_is_error, struct print
 void print_gotemplate_free(struct print_gotemplate *t);
 DEFINE_CLEANUP(struct print_gotemplate *, print_gotemplate_free)
 
+/* The same with functions of the caller's (print/gotemplate_tree.h), before those that are built in. The
+ * table is borrowed, and ended by one without a name; may be NULL. */
+struct print_gt_function;
+int print_gotemplate_parse_with(const char *text, bool missing_is_error,
+                                const struct print_gt_function *functions, struct print_gotemplate **ret,
+                                struct err **err);
+
 /* Appends what the template prints for root; nothing on failure. safe: control characters of values are made
  * visible. */
 int print_gotemplate_run(const struct print_gotemplate *t, const cJSON *root, bool safe, struct buf *out,
                          struct err **err);
+/* user: for functions of the caller's (run->user). */
+int print_gotemplate_run_with(const struct print_gotemplate *t, const cJSON *root, bool safe, void *user,
+                              struct buf *out, struct err **err);
 
 #endif

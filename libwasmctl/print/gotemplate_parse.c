@@ -35,7 +35,8 @@ struct parser {
     bool trim; /* the action just read ended with " -}}" */
     struct token token;
     int depth, ranges;
-    VEC(char *) variables; /* in scope */
+    VEC(char *) variables;                     /* in scope */
+    const struct print_gt_function *functions; /* of the caller, before those that are built in */
 };
 
 static int fail(const struct parser *p, int code, struct err **err, const char *fmt, ...) _printf_(4, 5);
@@ -287,6 +288,14 @@ static int use_variable(const struct parser *p, const char *name, struct err **e
     return declared(p, name) ? 0 : fail(p, ERR_INVALID, err, "undefined variable \"%s\"", name);
 }
 
+static const struct print_gt_function *function_of(const struct parser *p, const char *name)
+{
+    for (const struct print_gt_function *f = p->functions; f && f->name; f++)
+        if (streq(f->name, name))
+            return f;
+    return print_gt_function(name);
+}
+
 static int parse_word(struct parser *p, struct print_gt_operand *o, struct err **err)
 {
     static const char *const refused[] = {"js", "call", NULL};
@@ -299,7 +308,7 @@ static int parse_word(struct parser *p, struct print_gt_operand *o, struct err *
         o->type = PRINT_GT_NIL;
     } else {
         o->type = PRINT_GT_FUNCTION;
-        o->function = print_gt_function(word);
+        o->function = function_of(p, word);
         if (!o->function && strv_has((char *const *)refused, word))
             return fail(p, ERR_UNSUPPORTED, err, "the function %s is not supported", word);
         if (!o->function)
@@ -655,8 +664,15 @@ static int parse_list(struct parser *p, struct print_gt_list *list, enum stop *r
 int print_gotemplate_parse(const char *text, bool missing_is_error, struct print_gotemplate **ret,
                            struct err **err)
 {
+    return print_gotemplate_parse_with(text, missing_is_error, NULL, ret, err);
+}
+
+int print_gotemplate_parse_with(const char *text, bool missing_is_error,
+                                const struct print_gt_function *functions, struct print_gotemplate **ret,
+                                struct err **err)
+{
     _cleanup_(print_gotemplate_freep) struct print_gotemplate *t = xcalloc(1, sizeof(*t));
-    struct parser p = {.text = text, .len = strlen(text)};
+    struct parser p = {.text = text, .len = strlen(text), .functions = functions};
     enum stop stop = STOP_TEXT;
 
     if (p.len > PRINT_GT_MAX_TEXT)

@@ -77,6 +77,7 @@ struct print_gt_variable {
 };
 
 struct print_gt_run {
+    void *user; /* of print_gotemplate_run_with() */
     const struct print_gotemplate *template;
     struct buf *out;
     bool safe;

@@ -27,7 +27,10 @@ struct tail_format {
 struct tail_style {
     char *prefix; /* ends with a blank; with colours */
     size_t prefix_len;
-    char *json; /* members after message and timestamp, and the brace */
+    const struct tail_info *info; /* outlives it */
+    const char *pod_colour, *container_colour;
+    cJSON *cache; /* of options.render */
+    char *json;   /* members after message and timestamp, and the brace */
     size_t json_len;
 };
 
@@ -62,17 +65,28 @@ void tail_format_free(struct tail_format *f)
 
 /* Told apart without a look at red and green alone; no red, which is for what is wrong. */
 static const char *const colours[][2] = {
-    {"\033[36m", "\033[96m"},
-    {"\033[33m", "\033[93m"},
-    {"\033[35m", "\033[95m"},
-    {"\033[34m", "\033[94m"},
-    {"\033[32m", "\033[92m"},
-    {"\033[38;5;208m", "\033[38;5;214m"},
-    {"\033[38;5;111m", "\033[38;5;117m"},
-    {"\033[38;5;177m", "\033[38;5;183m"},
-    {"\033[38;5;150m", "\033[38;5;156m"},
-    {"\033[38;5;180m", "\033[38;5;186m"},
+    {"36", "96"},
+    {"33", "93"},
+    {"35", "95"},
+    {"34", "94"},
+    {"32", "92"},
+    {"38;5;208", "38;5;214"},
+    {"38;5;111", "38;5;117"},
+    {"38;5;177", "38;5;183"},
+    {"38;5;150", "38;5;156"},
+    {"38;5;180", "38;5;186"},
 };
+
+/* The colour of number n: of the Pod, or of a container. */
+static const char *colour_of(const struct tail_format *f, uint64_t n, bool container)
+{
+    char *const *own =
+        container && f->options.container_colours ? f->options.container_colours : f->options.pod_colours;
+
+    if (own && *own)
+        return own[n % strv_len(own)];
+    return colours[n % ARRAY_LEN(colours)][container];
+}
 
 static void add_part(const struct tail_format *f, struct buf *out, const char *colour, const char *text)
 {
@@ -80,7 +94,7 @@ static void add_part(const struct tail_format *f, struct buf *out, const char *c
         return;
     _cleanup_free_ char *shown = str_escape_control(text, false);
     if (f->options.colour)
-        buf_addf(out, "%s%s" RESET " ", colour, shown);
+        buf_addf(out, "\033[%sm%s" RESET " ", colour, shown);
     else
         buf_addf(out, "%s ", shown);
 }
@@ -106,17 +120,19 @@ struct tail_style *tail_style_new(const struct tail_format *f, const struct tail
 {
     struct tail_style *s = xcalloc(1, sizeof(*s));
     struct buf prefix = BUF_INIT, json = BUF_INIT;
-    const char *const *colour = colours[siblings % ARRAY_LEN(colours)];
+    uint64_t container = f->options.by_container && info->container
+                             ? str_hash64(info->container, strlen(info->container), STR_HASH64_INIT)
+                             : siblings;
 
+    s->info = info;
+    s->pod_colour = colour_of(f, siblings, false);
+    s->container_colour = colour_of(f, container, true);
     if (f->options.contexts)
-        add_part(f, &prefix, FAINT, info->context);
+        add_part(f, &prefix, "2", info->context);
     if (f->options.namespaces)
-        add_part(f, &prefix, FAINT, info->namespace);
-    add_part(f, &prefix, colour[0], info->pod);
-    if (f->options.by_container && info->container)
-        colour = colours[str_hash64(info->container, strlen(info->container), STR_HASH64_INIT) %
-                         ARRAY_LEN(colours)];
-    add_part(f, &prefix, colour[1], info->container);
+        add_part(f, &prefix, "2", info->namespace);
+    add_part(f, &prefix, s->pod_colour, info->pod);
+    add_part(f, &prefix, s->container_colour, info->container);
     s->prefix_len = prefix.len;
     s->prefix = buf_take(&prefix);
     add_string(&json, "context", info->context);
@@ -136,6 +152,7 @@ void tail_style_free(struct tail_style *s)
 {
     if (!s)
         return;
+    cJSON_Delete(s->cache);
     free(s->prefix);
     free(s->json);
     free(s);
@@ -406,11 +423,61 @@ static bool add_pretty(struct tail_format *f, struct buf *out, const struct tail
     return true;
 }
 
-void tail_format_line(struct tail_format *f, struct buf *out, const struct tail_style *style,
+/* What stands out is marked line by line: the ends of lines are no control characters here. */
+static void mark_lines(struct tail_format *f, struct buf *out, const char *text, size_t len)
+{
+    while (len) {
+        const char *end = memchr(text, '\n', len);
+        size_t n = end ? (size_t)(end - text) : len;
+        add_marked(f, out, text, n);
+        if (end)
+            buf_addc(out, '\n');
+        n += end != NULL;
+        text += n;
+        len -= n;
+    }
+}
+
+/* False: the renderer could not. */
+static bool rendered(struct tail_format *f, struct buf *out, struct tail_style *style,
+                     const struct tail_line *line)
+{
+    const struct tail_format_options *o = &f->options;
+    _cleanup_err_ struct err *err = NULL;
+    _cleanup_buf_ struct buf stamp = BUF_INIT;
+    size_t before = out->len;
+
+    if (o->times != TAIL_TIMES_NONE && line->ns)
+        add_time(f, &stamp, line->ns);
+    struct tail_render what = {
+        style->info, line, buf_str(&stamp), style->pod_colour, style->container_colour, &style->cache};
+    if (o->render(o->render_arg, &what, out, &err) == 0) {
+        if (o->colour && o->filter) {
+            _cleanup_free_ char *text = xstrndup(out->data + before, out->len - before);
+            size_t len = out->len - before;
+            buf_truncate(out, before);
+            mark_lines(f, out, text, len);
+        }
+        return true;
+    }
+    buf_truncate(out, before);
+    if (o->render_failed)
+        o->render_failed(o->render_arg, style->info, err);
+    return false;
+}
+
+void tail_format_line(struct tail_format *f, struct buf *out, struct tail_style *style,
                       const struct tail_line *line)
 {
     const struct tail_format_options *o = &f->options;
 
+    if (o->render && !(line->flags & (TAIL_GAP | TAIL_NOTICE))) {
+        if (rendered(f, out, style, line))
+            return;
+        buf_add(out, line->text, line->len);
+        buf_addc(out, '\n');
+        return;
+    }
     if (o->output == TAIL_OUTPUT_JSON || o->output == TAIL_OUTPUT_NDJSON) {
         format_json(f, out, style, line);
         return;

@@ -22,6 +22,15 @@ extern const char *const tail_output_choices[]; /* "default", "raw", "json", "nd
 
 enum tail_times { TAIL_TIMES_NONE, TAIL_TIMES_DEFAULT, TAIL_TIMES_SHORT };
 
+/* A line for options.render. */
+struct tail_render {
+    const struct tail_info *info;
+    const struct tail_line *line;
+    const char *timestamp;                     /* as `times` says; "" for none */
+    const char *pod_colour, *container_colour; /* parameters of SGR */
+    cJSON **cache; /* the renderer's, for this source; freed with cJSON_Delete() */
+};
+
 struct tail_format_options {
     enum tail_output output;
     enum tail_times times;      /* default: RFC 3339 with nine digits; short: month-day hour:minute:second */
@@ -30,6 +39,14 @@ struct tail_format_options {
     bool namespaces;            /* name the namespace */
     bool by_container;          /* a colour for each container, not each pod */
     struct tail_filter *filter; /* for what stands out; borrowed, may be NULL */
+    /* Colours of Pods in place of the built-in ones, and of their containers (as many, or NULL for the same):
+     * parameters of SGR ("36", "1;38;5;208"); NULL-ended, borrowed. */
+    char *const *pod_colours, *const *container_colours;
+    /* Gives the line its form in place of `output`, with its end; lines that are not the source's are shown
+     * as usual. When it fails the message is shown as it is. May be NULL. */
+    int (*render)(void *arg, const struct tail_render *what, struct buf *out, struct err **err);
+    void (*render_failed)(void *arg, const struct tail_info *info, const struct err *err);
+    void *render_arg;
 };
 
 struct tail_format;
@@ -39,7 +56,8 @@ void tail_format_free(struct tail_format *f);
 DEFINE_CLEANUP(struct tail_format *, tail_format_free)
 
 struct tail_style;
-/* siblings: a number of the source among its like (replicas of one workload), so that they differ in colour.
+/* info is borrowed and must outlive the style. siblings: a number of the source among its like (replicas of
+ * one workload), so that they differ in colour.
  */
 struct tail_style *tail_style_new(const struct tail_format *f, const struct tail_info *info,
                                   unsigned siblings);
@@ -47,7 +65,7 @@ void tail_style_free(struct tail_style *s);
 
 /* Appends the line with its end. Lines flagged TAIL_GAP or TAIL_NOTICE are told in a way that cannot be taken
  * for one of the source. */
-void tail_format_line(struct tail_format *f, struct buf *out, const struct tail_style *style,
+void tail_format_line(struct tail_format *f, struct buf *out, struct tail_style *style,
                       const struct tail_line *line);
 
 #endif
