@@ -111,6 +111,7 @@ static void link_free(struct kube_link *k)
 {
     curl_multi_cleanup(k->multi);
     loop_timer_free(k->timer);
+    kube_link_release(k);
     free(k);
 }
 
@@ -155,59 +156,11 @@ static void unlink_req(struct kube_req *r)
         r->next->prev = r->prev;
 }
 
-bool kube_client_enqueue(struct kube_req *r)
-{
-    struct kube_client *c = r->client;
-    bool now = r->its_turn || r->chunk || r->urgent || (!c->queue && c->in_flight < KUBE_MAX_IN_FLIGHT);
-
-    r->its_turn = false;
-    if (now)
-        return false;
-    r->is_queued = true;
-    r->queue_prev = c->queue_last;
-    r->queue_next = NULL;
-    if (c->queue_last)
-        c->queue_last->queue_next = r;
-    else
-        c->queue = r;
-    c->queue_last = r;
-    return true;
-}
-
-void kube_client_dequeue(struct kube_req *r)
-{
-    struct kube_client *c = r->client;
-
-    if (!r->is_queued)
-        return;
-    r->is_queued = false;
-    if (r->queue_prev)
-        r->queue_prev->queue_next = r->queue_next;
-    else
-        c->queue = r->queue_next;
-    if (r->queue_next)
-        r->queue_next->queue_prev = r->queue_prev;
-    else
-        c->queue_last = r->queue_prev;
-}
-
-/* The time a request has counts from here. */
-static void begin_time(struct kube_req *r)
+void kube_client_begin_time(struct kube_req *r)
 {
     r->started_ms = loop_now_ms(r->client->loop);
     if (r->deadline)
         loop_timer_start(r->deadline, r->timeout_ms);
-}
-
-static void start_queued(struct kube_client *c)
-{
-    while (c->queue && c->in_flight < KUBE_MAX_IN_FLIGHT) {
-        struct kube_req *r = c->queue;
-        kube_client_dequeue(r);
-        r->its_turn = true;
-        begin_time(r);
-        kube_req_start(r);
-    }
 }
 
 static void deliver(void *arg)
@@ -238,7 +191,13 @@ static void deliver(void *arg)
         return;
     }
     drop_old_links(c);
-    start_queued(c);
+    kube_client_start_queued(c);
+}
+
+void kube_client_wake(struct kube_client *c)
+{
+    if (!c->deliver_defer)
+        c->deliver_defer = loop_defer(c->loop, deliver, c);
 }
 
 void kube_client_mark_ready(struct kube_req *r)
@@ -250,8 +209,7 @@ void kube_client_mark_ready(struct kube_req *r)
     r->is_ready = true;
     *c->ready_tail = r;
     c->ready_tail = &r->ready_next;
-    if (!c->deliver_defer)
-        c->deliver_defer = loop_defer(c->loop, deliver, c);
+    kube_client_wake(c);
 }
 
 void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)
@@ -568,7 +526,7 @@ void kube_client_login_done(struct kube_client *c, const struct err *err)
         if (r->state != REQ_LOGIN || r->cancelled)
             continue;
         /* The time a person needs to log in is not the server's. */
-        begin_time(r);
+        kube_client_begin_time(r);
         if (err) {
             err_free(r->failure);
             r->failure = err_copy(err);

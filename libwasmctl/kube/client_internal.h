@@ -1,4 +1,4 @@
-/* For kube/client.c, request.c, auth.c and discovery.c only. */
+/* For kube/client.c, request.c, admit.c, auth.c and discovery.c only. */
 #ifndef WASMCTL_KUBE_CLIENT_INTERNAL_H
 #define WASMCTL_KUBE_CLIENT_INTERNAL_H
 
@@ -6,15 +6,19 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "kube/client.h"
 #include "kube/exec.h"
 
-/* Source: RFC 9113 for streams; the API server allows 250 streams a connection. */
+/* Source: RFC 9113 for streams. */
 enum {
     /* Ordinary requests at the same time; more wait in order. With the watches they fit on one connection of
      * a server that allows 100 streams. */
     KUBE_MAX_IN_FLIGHT = 80,
     KUBE_MAX_STREAMS = 200,
+    /* Streams that are given to one connection: some room is left for ordinary requests. More are known to
+     * be too many for kube-apiserver, which allows 100. */
+    KUBE_STREAMS_EACH = 90,
     KUBE_MAX_CONNECTIONS = 256,
     KUBE_RETRIES = 5,
     KUBE_MAX_ERROR_BODY = 1024 * 1024,
@@ -29,6 +33,18 @@ struct kube_auth {
     struct kube_exec_waiter waiter;
 };
 
+/* A connection, by the port on this side, and what was sent on it and has not ended. */
+struct kube_carrier {
+    int port;
+    unsigned requests;
+};
+
+/* Requests in line (admit.c). */
+struct kube_line {
+    struct kube_req *first, *last;
+    size_t len;
+};
+
 /*
  * Connections: a curl multi handle on the loop. A client has one; when a request ran into its limit and
  * nothing at all was heard meanwhile, its connections count as dead: new requests get a new link, the old one
@@ -40,6 +56,9 @@ struct kube_link {
     CURLM *multi;
     struct loop_timer *timer;
     unsigned users;
+    VEC(struct kube_carrier) carriers;
+    unsigned openers; /* users that open a connection */
+    bool one_each;    /* the server speaks HTTP/1.1 */
     int64_t heard_ms; /* loop clock of the last bytes that arrived */
 };
 
@@ -60,7 +79,7 @@ struct kube_client {
     struct kube_auth auth;
     struct kube_req *requests;            /* all, doubly linked */
     struct kube_req *ready, **ready_tail; /* with data or an outcome to deliver */
-    struct kube_req *queue, *queue_last;  /* not yet sent */
+    struct kube_line queue, streams;      /* not yet sent: ordinary requests, and streams */
     unsigned in_flight;                   /* without streams */
     struct loop_defer *deliver_defer;
     struct map *warned;
@@ -83,8 +102,11 @@ struct kube_req {
     struct kube_client *client;
     struct kube_req *prev, *next;
     struct kube_req *ready_next;
-    struct kube_req *queue_prev, *queue_next;
-    bool is_queued, its_turn, urgent;
+    struct kube_req *line_prev, *line_next;
+    struct kube_line *line; /* it waits in; NULL = it does not */
+    bool its_turn, urgent;
+    bool opens;  /* a connection, which others wait for */
+    int carrier; /* port of the connection it was sent on, 0 before that */
     bool is_ready;
 
     char *method, *path, *query, *body, *content_type, *accept, *if_none_match;
@@ -132,10 +154,22 @@ void kube_req_stop(struct kube_req *r); /* takes it out of curl */
 void kube_req_deliver(struct kube_req *r);
 void kube_req_complete(struct kube_req *r, CURLcode result); /* curl is done with it */
 
-/* client.c */
+/* admit.c */
 /* True when the request has to wait; kube_req_start() is called again when it is its turn. */
 bool kube_client_enqueue(struct kube_req *r);
 void kube_client_dequeue(struct kube_req *r);
+void kube_client_start_queued(struct kube_client *c);
+/* The life of a request in curl's hands: it gets there; is sent over the connection with this port, which may
+ * happen within curl; leaves it. */
+void kube_link_started(struct kube_link *k, struct kube_req *r);
+void kube_link_sent(struct kube_req *r, int port);
+void kube_link_stopped(struct kube_req *r);
+void kube_link_speaks(struct kube_link *k, long version); /* CURLINFO_HTTP_VERSION */
+void kube_link_release(struct kube_link *k);
+
+/* client.c */
+void kube_client_begin_time(struct kube_req *r);   /* the time a request has counts from here */
+void kube_client_wake(struct kube_client *c);      /* those in line may have their turn */
 void kube_client_login_done(struct kube_client *c, const struct err *err);
 void kube_client_mark_ready(struct kube_req *r);
 void kube_client_trace(struct kube_client *c, int level, const char *fmt, ...)

@@ -135,6 +135,11 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         long status = 0;
         curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
         r->head_done = status >= 200;
+        if (r->head_done) {
+            long version = 0;
+            curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version);
+            kube_link_speaks(r->link, version);
+        }
         if (r->opened && !r->is_open && status >= 200 && status < 300) {
             r->is_open = true;
             kube_client_mark_ready(r);
@@ -165,14 +170,16 @@ static int on_socket(void *arg _unused_, curl_socket_t fd, curlsocktype purpose 
 
 /* curl asks again on its own when a connection that had served before breaks without an answer. What changes
  * something must not be sent twice: the server may have done it. */
-static int before_send(void *arg, char *ip _unused_, char *own_ip _unused_, int port _unused_,
-                       int own_port _unused_)
+static int before_send(void *arg, char *ip _unused_, char *own_ip _unused_, int port _unused_, int own_port)
 {
     struct kube_req *r = arg;
     long sent = 0;
 
     curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
-    return sent > 0 && !streq(r->method, "GET") ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+    if (sent > 0 && !streq(r->method, "GET"))
+        return CURL_PREREQFUNC_ABORT;
+    kube_link_sent(r, own_port);
+    return CURL_PREREQFUNC_OK;
 }
 
 /* As other Kubernetes tools: a proxy of the environment is not asked for this machine's own addresses. */
@@ -390,8 +397,7 @@ void kube_req_start(struct kube_req *r)
     r->easy = curl_easy_init();
     if (!r->easy)
         abort();
-    r->link = c->link;
-    r->link->users++;
+    kube_link_started(c->link, r);
     c->in_flight += !r->chunk;
     set_options(r, url);
     c->sent++;
@@ -424,9 +430,8 @@ void kube_req_stop(struct kube_req *r)
         curl_multi_remove_handle(r->link->multi, r->easy);
         curl_easy_cleanup(r->easy);
         r->easy = NULL;
-        r->link->users--;
         r->client->in_flight -= !r->chunk;
-        r->link = NULL;
+        kube_link_stopped(r);
     }
     curl_slist_free_all(r->headers);
     r->headers = NULL;
