@@ -11,6 +11,9 @@
 
 /* curl on the loop */
 
+/* Pieces of streams are left to gather where there are MANY and they are SMALL. */
+enum { MANY = 16, SMALL = 32 * 1024, GATHER_MS = 10 };
+
 static void take_finished(struct kube_link *k)
 {
     CURLMsg *m;
@@ -30,18 +33,54 @@ struct watched {
     struct kube_link *link;
     struct loop_io *io;
     curl_socket_t fd;
+    int wanted;               /* LOOP_*, by curl */
+    struct loop_timer *later; /* NULL until it is needed */
+    int64_t read_ms;          /* when it was read last */
 };
+
+static void act(struct watched *w, int what)
+{
+    struct kube_link *k = w->link; /* w may be gone after the call */
+    int running;
+
+    w->read_ms = loop_now_ms(k->client->loop);
+    k->brought = 0;
+    curl_multi_socket_action(k->multi, w->fd, what, &running);
+    take_finished(k);
+}
+
+/* With each piece that arrives curl looks at every stream of the connection. When there are many and the
+ * pieces are small, some are left to gather. Not when much comes: history is read as fast as it can be. */
+static bool is_early(const struct watched *w)
+{
+    const struct kube_link *k = w->link;
+
+    return k->users >= MANY && !k->openers && k->brought < SMALL &&
+           loop_now_ms(k->client->loop) - w->read_ms < GATHER_MS;
+}
+
+static void on_later(void *arg)
+{
+    struct watched *w = arg;
+
+    loop_io_set(w->io, w->wanted);
+    act(w, CURL_CSELECT_IN);
+}
 
 static void on_io(void *arg, int events, bool error)
 {
     struct watched *w = arg;
-    struct kube_link *k = w->link; /* w may be gone after the call */
     int what = (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0) |
                (error ? CURL_CSELECT_ERR : 0);
-    int running;
 
-    curl_multi_socket_action(k->multi, w->fd, what, &running);
-    take_finished(k);
+    if (what != CURL_CSELECT_IN || !is_early(w)) {
+        act(w, what);
+        return;
+    }
+    if (!w->later)
+        w->later = loop_timer_new(w->link->client->loop, on_later, w);
+    loop_io_set(w->io, w->wanted & ~LOOP_READ);
+    loop_timer_start(w->later, GATHER_MS);
 }
 
 static int on_socket_change(CURL *easy _unused_, curl_socket_t fd, int what, void *arg, void *socket_arg)
@@ -52,6 +91,7 @@ static int on_socket_change(CURL *easy _unused_, curl_socket_t fd, int what, voi
     if (what == CURL_POLL_REMOVE) {
         if (w) {
             loop_io_free(w->io);
+            loop_timer_free(w->later);
             free(w);
             curl_multi_assign(k->multi, fd, NULL);
         }
@@ -63,7 +103,8 @@ static int on_socket_change(CURL *easy _unused_, curl_socket_t fd, int what, voi
         w->io = loop_io_new(k->client->loop, fd, on_io, w);
         curl_multi_assign(k->multi, fd, w);
     }
-    loop_io_set(w->io, (what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0));
+    w->wanted = (what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0);
+    loop_io_set(w->io, w->wanted);
     return 0;
 }
 

@@ -59,6 +59,7 @@ struct kube_link {
     VEC(struct kube_carrier) carriers;
     unsigned openers; /* users that open a connection */
     bool one_each;    /* the server speaks HTTP/1.1 */
+    size_t brought;   /* bytes that came with the last look at a socket */
     int64_t heard_ms; /* loop clock of the last bytes that arrived */
 };
 

@@ -28,6 +28,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     if (r->paused)
         return CURL_WRITEFUNC_PAUSE;
     r->got_bytes = true;
+    r->link->brought += len;
     r->link->heard_ms = loop_now_ms(r->client->loop);
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     r->status = (int)status;
@@ -189,9 +190,9 @@ bool kube_is_loopback(const char *host_port)
            str_starts(host_port, "[::1]:");
 }
 
-static void set_blob(CURL *easy, CURLoption option, const char *pem)
+static void set_blob(CURL *easy, CURLoption option, const char *pem, unsigned flags)
 {
-    struct curl_blob blob = {.data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
+    struct curl_blob blob = {.data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = flags};
 
     curl_easy_setopt(easy, option, &blob);
 }
@@ -205,16 +206,16 @@ static void set_tls(CURL *easy, struct kube_client *c)
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     } else if (config->ca_pem) {
-        set_blob(easy, CURLOPT_CAINFO_BLOB, config->ca_pem);
+        set_blob(easy, CURLOPT_CAINFO_BLOB, config->ca_pem, CURL_BLOB_NOCOPY); /* lives as long as c */
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
     kube_tls_watch(easy, &c->tls_story);
     if (cert) {
-        set_blob(easy, CURLOPT_SSLCERT_BLOB, cert);
+        set_blob(easy, CURLOPT_SSLCERT_BLOB, cert, CURL_BLOB_COPY);
         curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
     }
     if (key) {
-        set_blob(easy, CURLOPT_SSLKEY_BLOB, key);
+        set_blob(easy, CURLOPT_SSLKEY_BLOB, key, CURL_BLOB_COPY);
         curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
     }
 }

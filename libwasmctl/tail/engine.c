@@ -1,5 +1,8 @@
 #include "tail/engine.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +10,12 @@
 #include "base/str.h"
 #include "base/timefmt.h"
 
-enum { BATCH_MOST = 64 * 1024, LOOK_AGAIN_MS = 50 };
+enum {
+    BATCH_MOST = 64 * 1024,
+    LOOK_AGAIN_MS = 50,
+    BURST = 1024 * 1024,      /* of lines that wait: memory worth giving back, */
+    GIVE_BACK_MS = 10 * 1000, /* but not all the time */
+};
 
 /* What is counted for each context. */
 struct tally {
@@ -44,8 +52,10 @@ struct tail_engine {
     size_t nheld, held_first;
     bool holding, begun;
     struct loop_defer *tell_over;
-    bool over;   /* the last line was given out */
-    bool enough; /* the output takes no more for now */
+    bool over;             /* the last line was given out */
+    bool enough;           /* the output takes no more for now */
+    size_t peak;           /* of bytes that waited since memory was given back */
+    int64_t given_back_ms; /* 0 = never */
 };
 
 static bool write_out(struct tail_engine *e)
@@ -164,10 +174,29 @@ static void make_room(struct tail_engine *e)
     }
 }
 
+/* History comes in a burst, and what follows it for days needs little: the heap would stay as large. */
+static void give_back(struct tail_engine *e)
+{
+    size_t waiting = tail_merge_stats(e->merge).bytes;
+    int64_t now = loop_now_ms(e->options.loop);
+
+    if (waiting > e->peak)
+        e->peak = waiting;
+    if (e->peak < BURST || waiting > e->peak / 4 ||
+        (e->given_back_ms && now - e->given_back_ms < GIVE_BACK_MS))
+        return;
+    e->peak = waiting;
+    e->given_back_ms = now;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 static void run(struct tail_engine *e)
 {
     int64_t wait = 0;
 
+    give_back(e);
     while (!e->enough && wait == 0)
         wait = tail_merge_run(e->merge, loop_now_ms(e->options.loop));
     if (e->holding && e->begun && !tail_merge_in_past(e->merge, loop_now_ms(e->options.loop)))

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 enum {
-    BLOCK_BYTES = 4096,     /* of the smallest block of a lane */
+    BLOCK_BYTES = 2048,     /* of the smallest block of a lane: hundreds of quiet ones have one each */
     BLOCK_MOST = 64 * 1024, /* of one that holds several lines */
     LANE_LEAST = 8 * 1024,  /* share of a lane at least */
     OPENING_MS = 100,       /* what is being opened is waited for so long */
