@@ -8,7 +8,7 @@
 #include "tui/app_internal.h"
 #include "tui/look.h"
 
-enum { NOT_YET_MS = 100, TICK_MS = 1000 };
+enum { TICK_MS = 1000, FILL_NS = 8 * 1000 * 1000 };
 
 static void draw_time(struct app *a, int *right)
 {
@@ -168,7 +168,7 @@ static void draw_pane(struct app *a, struct pane *p, struct box box, bool focus)
 
 void app_draw(struct app *a, int64_t *ret_next_ms)
 {
-    int64_t now_ms = a->o.loop ? loop_now_ms(a->o.loop) : 0, next = TICK_MS;
+    int64_t began_ns = time_mono_ns(), now_ms = a->o.loop ? loop_now_ms(a->o.loop) : 0, next = TICK_MS;
     struct box all = {0, 1, a->canvas->w, a->canvas->h - 2};
 
     if (all.h < 1) {
@@ -184,7 +184,11 @@ void app_draw(struct app *a, int64_t *ret_next_ms)
         struct box box = a->zoomed ? all : leaf->box;
         if (!p || (a->zoomed && leaf != a->focus) || box.w < 2 || box.h < 2)
             continue;
-        if (!pane_refresh(p, now_ms)) {
+        /* When filling panes takes long, those that were filled before wait for another frame: a key must not
+         * wait for all of them. */
+        if (a->o.loop && p->stale && p->fresh_until_ms && time_mono_ns() - began_ns > FILL_NS) {
+            next = 0;
+        } else if (!pane_refresh(p, now_ms)) {
             int64_t wait = p->fresh_until_ms - now_ms;
             next = wait < next ? wait : next;
         }

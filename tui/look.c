@@ -73,10 +73,5 @@ void look_age(struct list_cell *cell, int64_t now_ns, int64_t ns)
 
 uint64_t look_id(const struct tui_object *o)
 {
-    uint64_t h = str_hash64(o->key, strlen(o->key), STR_HASH64_INIT);
-    const unsigned char where[] = {(unsigned char)o->kind, (unsigned char)o->cluster,
-                                   (unsigned char)(o->cluster >> 8)};
-
-    h = str_hash64(where, sizeof(where), h);
-    return h ? h : 1;
+    return o->id;
 }

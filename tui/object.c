@@ -220,6 +220,16 @@ static void read_event(struct tui_object *o, const cJSON *object)
         e->count = 1;
 }
 
+static uint64_t id_of(const struct tui_object *o)
+{
+    const unsigned char where[] = {(unsigned char)o->kind, (unsigned char)o->cluster,
+                                   (unsigned char)(o->cluster >> 8)};
+    uint64_t h = str_hash64(o->key, strlen(o->key), STR_HASH64_INIT);
+
+    h = str_hash64(where, sizeof(where), h);
+    return h ? h : 1;
+}
+
 struct tui_object *tui_object_new(enum tui_kind kind, unsigned cluster, const cJSON *object, bool keep_json)
 {
     const cJSON *meta = json_get(object, "metadata");
@@ -234,6 +244,7 @@ struct tui_object *tui_object_new(enum tui_kind kind, unsigned cluster, const cJ
     o->name = xstrdup(name);
     o->namespace = *namespace ? xstrdup(namespace) : NULL;
     o->key = *namespace ? xasprintf("%s/%s", namespace, name) : xstrdup(name);
+    o->id = id_of(o);
     const char *version = json_str_or(meta, "resourceVersion", "");
     o->version = *version ? str_hash64(version, strlen(version), STR_HASH64_INIT) : 0;
     o->labels = labels_of(object);

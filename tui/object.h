@@ -62,6 +62,7 @@ struct tui_object {
     unsigned refs;
     enum tui_kind kind;
     unsigned cluster; /* index in the store */
+    uint64_t id;      /* of kind, cluster and key: the same for an object at all times, never 0 */
     uint64_t version; /* the same as of another object: nothing has changed */
     char *key;        /* "namespace/name" or "name" */
     char *namespace;  /* NULL for cluster-scoped kinds */

@@ -34,7 +34,7 @@ void objects_refresh(struct pane *p)
     s->shown = s->bad = 0;
     list_begin(s->list);
     for (struct store_iter it = {0}; (o = store_next(app_store(p->app), s->kind, &it));) {
-        if (!app_shows(p->app, p, o, s->row ? s->row(o) : NULL))
+        if (!app_shows(p->app, p, o, s->row && app_filter(p->app) ? s->row(o) : NULL))
             continue;
         s->shown++;
         s->bad += o->health == TUI_HEALTH_BAD;

@@ -21,6 +21,7 @@ static const struct list_column columns[COLUMNS] = {
 
 struct row {
     unsigned cluster;
+    size_t ready[TUI_KINDS], all[TUI_KINDS]; /* of a cluster: counted once a fill, drawn often */
     struct tui_object *lattice; /* NULL: the cluster itself */
 };
 
@@ -69,7 +70,7 @@ static void cluster_cell(struct pane *p, const struct row *row, size_t column, s
     else if (column == STATE)
         list_cell_set(ret, look_source_role(source), "%s", store_source_state_names[source->state]);
     else if (column == HOSTS || column == ACTORS || column == PROVIDERS)
-        ratio(ret, ready_of(s, row->cluster, kinds[column]), store_count(s, row->cluster, kinds[column]));
+        ratio(ret, row->ready[kinds[column]], row->all[kinds[column]]);
     else if (column == REASON && source->why)
         list_cell_set(ret, TUI_BAD, "%s", source->why);
 }
@@ -116,12 +117,17 @@ static void release(struct pane *p)
     list_free(s->list);
 }
 
-static void add(struct list *list, unsigned cluster, const struct tui_object *lattice, int depth)
+static void add(struct list *list, const struct store *store, unsigned cluster,
+                const struct tui_object *lattice, int depth)
 {
     struct row *row = xcalloc(1, sizeof(*row));
 
     row->cluster = cluster;
     row->lattice = tui_object_ref((struct tui_object *)(uintptr_t)lattice);
+    for (unsigned k = 0; !lattice && k <= TUI_HOST; k++) {
+        row->ready[k] = ready_of(store, cluster, (enum tui_kind)k);
+        row->all[k] = store_count(store, cluster, (enum tui_kind)k);
+    }
     list_add(list, row, lattice ? look_id(lattice) : cluster + 1, depth);
 }
 
@@ -135,10 +141,10 @@ static void refresh(struct pane *p)
     for (unsigned i = 0; i < store_clusters(store); i++) {
         if (!pane_shows(p, i))
             continue;
-        add(s->list, i, NULL, 0);
+        add(s->list, store, i, NULL, 0);
         for (struct store_iter it = {.cluster = i};
              (o = store_next(store, TUI_LATTICE, &it)) && o->cluster == i;)
-            add(s->list, i, o, 1);
+            add(s->list, store, i, o, 1);
     }
     list_end(s->list);
 }

@@ -17,9 +17,10 @@ static const struct list_column columns[COLUMNS] = {
 
 struct row {
     unsigned cluster;
-    char *text;              /* of a heading, or of what runs; NULL for a host */
+    char *text;              /* of a heading; NULL for a host and what runs */
     struct tui_object *host; /* a host, or the host something runs on */
     struct tui_object *unit; /* what runs */
+    int32_t replicas;        /* of it */
     enum tui_role role;
 };
 
@@ -69,12 +70,16 @@ static void cell(void *arg, const void *item, size_t column, struct list_cell *r
     const struct row *row = item;
 
     ret->role = TUI_TEXT;
-    if (!row->text)
-        host_cell(arg, row->host, column, ret);
-    else if (column == NAME)
-        list_cell_set(ret, row->role, "%s", row->text);
-    else if (column == STATE && row->unit)
+    if (row->unit && column == NAME && row->replicas > 1)
+        list_cell_set(ret, TUI_DIM, "%s x%d", row->unit->key, row->replicas);
+    else if (row->unit && column == NAME)
+        list_cell_set(ret, TUI_DIM, "%s", row->unit->key);
+    else if (row->unit && column == STATE)
         list_cell_set(ret, look_health_role(row->unit->health), "%s", look_state(row->unit));
+    else if (row->text && column == NAME)
+        list_cell_set(ret, row->role, "%s", row->text);
+    else if (row->host && !row->unit)
+        host_cell(arg, row->host, column, ret);
 }
 
 static const struct list_class rows = {columns, COLUMNS, true, cell, NULL};
@@ -127,12 +132,12 @@ static void add_running(struct state *s, const struct map *map, const struct tui
 
     for (size_t i = 0; r && i < r->units.len; i++) {
         const struct tui_object *unit = r->units.items[i];
-        char *text = r->replicas.items[i] > 1 ? xasprintf("%s x%d", unit->key, r->replicas.items[i])
-                                              : xstrdup(unit->key);
         add(s->list,
-            (struct row){host->cluster, text, tui_object_ref((struct tui_object *)(uintptr_t)host),
-                         tui_object_ref((struct tui_object *)(uintptr_t)unit), TUI_DIM},
-            id_of(look_id(host), unit->key), depth);
+            (struct row){.cluster = host->cluster,
+                         .host = tui_object_ref((struct tui_object *)(uintptr_t)host),
+                         .unit = tui_object_ref((struct tui_object *)(uintptr_t)unit),
+                         .replicas = r->replicas.items[i]},
+            look_id(host) * 31 + look_id(unit), depth);
     }
 }
 
@@ -170,12 +175,12 @@ static void refresh(struct pane *p)
             enum tui_role role =
                 k == 0 ? (enum tui_role)(TUI_SERIES + o->cluster % TUI_SERIES_LEN) : TUI_HEADER;
             if (differs)
-                add(s->list, (struct row){o->cluster, xstrdup(levels[k]), NULL, NULL, role}, id + (uint64_t)k,
+                add(s->list, (struct row){.cluster = o->cluster, .text = xstrdup(levels[k]), .role = role}, id + (uint64_t)k,
                     depth);
             depth++;
         }
         add(s->list,
-            (struct row){o->cluster, NULL, tui_object_ref((struct tui_object *)(uintptr_t)o), NULL, TUI_TEXT},
+            (struct row){.cluster = o->cluster, .host = tui_object_ref((struct tui_object *)(uintptr_t)o)},
             look_id(o), depth);
         s->hosts++;
         s->lost += o->host.lost;

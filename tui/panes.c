@@ -86,7 +86,7 @@ bool pane_refresh(struct pane *p, int64_t now_ms)
 
     if (!p->stale)
         return true;
-    if (now_ms < p->fresh_until_ms)
+    if (app_loop(p->app) && now_ms < p->fresh_until_ms)
         return false;
     int64_t begin = time_mono_ns();
     p->stale = false;

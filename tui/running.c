@@ -23,7 +23,8 @@ static void add(const struct pane *p, enum tui_kind kind, struct map *map)
         for (size_t i = 0; i < o->workload.nplacements; i++) {
             if (!o->workload.placements[i].replicas)
                 continue;
-            _cleanup_free_ char *key = xasprintf("%u/%s", o->cluster, o->workload.placements[i].host);
+            char key[512];
+            snprintf(key, sizeof(key), "%u/%s", o->cluster, o->workload.placements[i].host);
             struct running *r = map_get(map, key);
             if (!r) {
                 r = xcalloc(1, sizeof(*r));
