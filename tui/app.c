@@ -64,9 +64,11 @@ void app_free(struct app *a)
     app_ask_release(a);
     confirm_release(a);
     app_collect(a);
+    a->started = false; /* nobody is to be woken any more */
     free(a->old_layouts.items);
     free(a->old_panes.items);
     layout_free(a->layout);
+    app_children_free(a);
     for (struct map_iter it = {0}; map_next(a->histories, &it);)
         strv_free(it.value);
     map_free(a->histories);
@@ -75,6 +77,7 @@ void app_free(struct app *a)
     store_free(a->store);
     free(a->layout_name);
     free(a->said);
+    free(a->output);
     free(a);
 }
 
@@ -377,9 +380,14 @@ void app_key(struct app *a, uint32_t key)
     if (app_ask_key(a, key))
         return;
     xstr_replace(&a->said, NULL);
-    if (p && (action = keymap_find(a->o.keymap, p->class->name, p->class->actions, key)) == NULL &&
-        p->class->list)
+    if (p)
+        action = keymap_find(a->o.keymap, p->class->name, p->class->actions, key);
+    if (!action && p && p->class->list)
         action = keymap_find(a->o.keymap, "list", list_actions, key);
+    if (!action && p && p->class->text)
+        action = keymap_find(a->o.keymap, "text", text_actions, key);
+    if (!action && p && p->class->selection)
+        action = keymap_find(a->o.keymap, "object", object_actions, key);
     if (!action && p && p->class->key && p->class->key(p, key))
         return;
     if (!action)

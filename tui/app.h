@@ -27,6 +27,10 @@ struct app_options {
     void (*quit)(void *arg);
     /* Gives the terminal to a command and takes it back (editors); may be NULL. */
     void (*suspend)(void *arg, bool away);
+    void (*copy)(void *arg, const char *text); /* into the clipboard; may be NULL */
+    /* In place of running a command, for tests: what it prints; the exit code is returned. NULL: it is run.
+     */
+    int (*scripted)(void *arg, char *const *argv, struct buf *out, struct buf *errors);
     /* Behind ":layout save" and ":theme"; NULL: they are not known. save_layout says what is to be said. */
     int (*save_layout)(void *arg, const char *name, const char *text, char **ret_said, struct err **err);
     int (*set_theme)(void *arg, const char *name, struct err **err);
@@ -77,6 +81,27 @@ char *app_layout_text(struct app *a); /* as it is now; caller frees */
 /* Whether an object is shown in a pane: its cluster, namespace, the filter, faults only. row: what else the
  * filter looks at, NULL if nothing. */
 bool app_shows(struct app *a, const struct pane *p, const struct tui_object *o, const char *row);
+
+/* Into the clipboard; says so. */
+void app_copy(struct app *a, const char *text);
+
+/* Commands: `wasmctl` itself, as a child. argv: what follows "wasmctl --context X", NULL-ended; cluster:
+ * whose. */
+/* As a person would type it; caller frees. */
+char *app_command_text(struct app *a, unsigned cluster, char *const *argv);
+struct app_child;
+/* done is called once, in a later turn, with its exit code and what it printed; errors: of stderr. Never
+ * NULL. */
+struct app_child *app_run_child(struct app *a, unsigned cluster, char *const *argv,
+                                void (*done)(void *arg, int code, const char *output, const char *errors),
+                                void *arg);
+/* Ends it; done is not called any more. NULL is fine; not for one that is done. */
+void app_child_free(struct app_child *c);
+/* A command that talks with the person: it has the terminal until it ends. */
+void app_run_in_terminal(struct app *a, unsigned cluster, char *const *argv);
+/* The last command that was run for an action, and what it said: for the pane `output`. */
+void app_set_output(struct app *a, const char *text);
+const char *app_output(struct app *a); /* "" if none */
 
 /* Asks in the bottom line. done gets NULL when it was given up (Esc). The text is borrowed for the call.
  * complete (may be NULL): NULL-ended candidates for the text so far; caller frees. history: a name under

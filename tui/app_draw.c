@@ -113,6 +113,10 @@ static void draw_bottom(struct app *a)
         canvas_text(a->canvas, 0, y, a->canvas->w, a->said, a->said_role, 0);
     } else {
         int x = p ? draw_hints(a, p->class->name, p->class->actions, 0, y) : 0;
+        if (p && p->class->text)
+            x = draw_hints(a, "text", text_actions, x, y);
+        else if (p && p->class->selection)
+            x = draw_hints(a, "object", object_actions, x, y);
         draw_hints(a, "global", app_actions, x, y);
     }
 }

@@ -38,12 +38,15 @@ struct app {
     void (*confirm_yes)(struct app *a, void *arg);
     void (*confirm_release)(void *arg);
     void *confirm_arg;
-    char *said;
+    char *said, *output;
+    struct process *foreground; /* has the terminal */
+    VEC(struct app_child *) children;
     enum tui_role said_role;
     VEC(struct layout *) old_layouts; /* freed when nobody is inside of them any more */
     VEC(struct pane *) old_panes;
 };
 
+void app_children_free(struct app *a);
 struct pane *stack_top(const struct layout_leaf *leaf);
 void app_collect(struct app *a); /* frees what was taken away while it was in use */
 void app_stale(struct app *a, unsigned what);

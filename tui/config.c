@@ -114,7 +114,7 @@ static int find_theme(const char *config, const char *name, int depth, struct th
     if (stat(path, &st) < 0 && errno == ENOENT)
         return err_set(err, ERR_NOT_FOUND,
                        "there is no theme \"%s\": none of default, light, high-contrast, mono, "
-                                           "and no file %s",
+                       "and no file %s",
                        name, path);
     int r = read_source(path, &s, err);
     if (r < 0)
@@ -160,8 +160,7 @@ int tui_config_theme(const struct tui_config *c, const char *name, struct theme 
 char **tui_config_themes(const struct tui_config *c)
 {
     const char *slash = strrchr(c->path, '/');
-    _cleanup_free_ char *folder =
-        xasprintf("%.*sthemes", (int)(slash ? slash - c->path + 1 : 0), c->path);
+    _cleanup_free_ char *folder = xasprintf("%.*sthemes", (int)(slash ? slash - c->path + 1 : 0), c->path);
     char **names = strv_new();
     DIR *dir = opendir(folder);
 

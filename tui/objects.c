@@ -86,6 +86,26 @@ bool objects_selection(struct pane *p, struct selection *ret)
     return true;
 }
 
+struct each {
+    void (*f)(void *arg, const struct selection *s);
+    void *arg;
+};
+
+static void on_chosen(void *arg, const void *item)
+{
+    const struct each *each = arg;
+    const struct tui_object *o = item;
+
+    each->f(each->arg, &(struct selection){o->cluster, tui_kind_names[o->kind], o->namespace, o->name, o});
+}
+
+void objects_chosen(struct pane *p, void (*f)(void *arg, const struct selection *s), void *arg)
+{
+    const struct objects *s = p->state;
+
+    list_each_chosen(s->list, on_chosen, &(struct each){f, arg});
+}
+
 void objects_title(struct pane *p, struct buf *out)
 {
     const struct objects *s = p->state;

@@ -19,6 +19,7 @@ void objects_refresh(struct pane *p);
 void objects_draw(struct pane *p, struct canvas *c, struct box box);
 struct list *objects_list(struct pane *p);
 bool objects_selection(struct pane *p, struct selection *ret);
+void objects_chosen(struct pane *p, void (*f)(void *arg, const struct selection *s), void *arg);
 void objects_title(struct pane *p, struct buf *out);
 /* Columns all of them have. arg of the list's functions is the pane. */
 void objects_cell_cluster(struct pane *p, const struct tui_object *o, struct list_cell *ret);

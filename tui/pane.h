@@ -36,6 +36,10 @@ struct action {
 
 /* What all lists understand: moving, marking, sorting. Panes whose class has list() get them. */
 extern const struct action list_actions[];
+/* Texts: scrolling, searching, copying. Panes whose class has text(). */
+extern const struct action text_actions[];
+/* Objects: describe, scale, delete... Panes whose class has selection(). */
+extern const struct action object_actions[];
 
 /* What an action works on. Strings are borrowed until the next turn. */
 struct selection {
@@ -59,10 +63,13 @@ struct pane_class {
     void (*refresh)(struct pane *p);                                /* may be NULL */
     void (*draw)(struct pane *p, struct canvas *c, struct box box); /* the inside of its frame */
     struct list *(*list)(struct pane *p);                           /* NULL: it is none */
-    bool (*selection)(struct pane *p, struct selection *ret);       /* NULL: nothing can be selected */
-    bool (*key)(struct pane *p, uint32_t key);                      /* that no action took; may be NULL */
-    void (*title_more)(struct pane *p, struct buf *out);            /* counts and such; may be NULL */
-    void (*back)(struct pane *p, int64_t ns); /* the time looked at moved; may be NULL */
+    struct text *(*text)(struct pane *p);                           /* NULL: it is none */
+    /* The marked objects, or the selected one; NULL: selection() alone. */
+    void (*chosen)(struct pane *p, void (*f)(void *arg, const struct selection *s), void *arg);
+    bool (*selection)(struct pane *p, struct selection *ret); /* NULL: nothing can be selected */
+    bool (*key)(struct pane *p, uint32_t key);                /* that no action took; may be NULL */
+    void (*title_more)(struct pane *p, struct buf *out);      /* counts and such; may be NULL */
+    void (*back)(struct pane *p, int64_t ns);                 /* the time looked at moved; may be NULL */
 };
 
 struct pane {

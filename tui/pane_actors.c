@@ -159,6 +159,7 @@ const struct pane_class pane_actors = {
     .draw = objects_draw,
     .list = objects_list,
     .selection = objects_selection,
+    .chosen = objects_chosen,
     .title_more = objects_title,
 };
 
@@ -174,5 +175,6 @@ const struct pane_class pane_providers = {
     .draw = objects_draw,
     .list = objects_list,
     .selection = objects_selection,
+    .chosen = objects_chosen,
     .title_more = objects_title,
 };

@@ -22,7 +22,7 @@ static const struct list_column columns[COLUMNS] = {
 struct row {
     unsigned cluster;
     size_t ready[TUI_KINDS], all[TUI_KINDS]; /* of a cluster: counted once a fill, drawn often */
-    struct tui_object *lattice; /* NULL: the cluster itself */
+    struct tui_object *lattice;              /* NULL: the cluster itself */
 };
 
 struct state {

@@ -91,5 +91,6 @@ const struct pane_class pane_events = {
     .draw = objects_draw,
     .list = objects_list,
     .selection = objects_selection,
+    .chosen = objects_chosen,
     .title_more = objects_title,
 };

@@ -84,6 +84,10 @@ static void refresh(struct pane *p)
         add_table(p, class->name, class->title ? class->title : class->name, class->actions);
         if (class->list)
             add_table(p, "list", "Lists", list_actions);
+        if (class->text)
+            add_table(p, "text", "Texts", text_actions);
+        if (class->selection)
+            add_table(p, "object", "Objects", object_actions);
     }
     add_table(p, "global", "Everywhere", app_actions);
     add(s, NULL, "Panes (:name)");

@@ -175,8 +175,8 @@ static void refresh(struct pane *p)
             enum tui_role role =
                 k == 0 ? (enum tui_role)(TUI_SERIES + o->cluster % TUI_SERIES_LEN) : TUI_HEADER;
             if (differs)
-                add(s->list, (struct row){.cluster = o->cluster, .text = xstrdup(levels[k]), .role = role}, id + (uint64_t)k,
-                    depth);
+                add(s->list, (struct row){.cluster = o->cluster, .text = xstrdup(levels[k]), .role = role},
+                    id + (uint64_t)k, depth);
             depth++;
         }
         add(s->list,

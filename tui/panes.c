@@ -8,11 +8,11 @@
 #include "tui/app.h"
 
 extern const struct pane_class pane_actors, pane_clusters, pane_hosts, pane_providers, pane_events,
-    pane_topology, pane_help;
+    pane_topology, pane_object, pane_output, pane_help;
 
 const struct pane_class *const pane_classes[] = {
-    &pane_clusters, &pane_hosts,    &pane_actors, &pane_providers,
-    &pane_events,   &pane_topology, &pane_help,   NULL,
+    &pane_clusters, &pane_hosts,  &pane_actors, &pane_providers, &pane_events,
+    &pane_topology, &pane_object, &pane_output, &pane_help,      NULL,
 };
 
 const struct pane_class *pane_class_find(const char *name)

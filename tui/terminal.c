@@ -516,3 +516,11 @@ enum terminal_sent terminal_show(struct terminal *t, const struct canvas *c)
     refresh();
     return terminal_send(t);
 }
+
+void terminal_copy(struct terminal *t, const char *text)
+{
+    _cleanup_free_ char *coded = str_base64_encode(text, strlen(text));
+
+    fprintf(t->drawn, "\033]52;c;%s\a", coded);
+    fflush(t->drawn);
+}

@@ -49,4 +49,8 @@ int terminal_out(const struct terminal *t);
 void terminal_leave(struct terminal *t);
 void terminal_return(struct terminal *t);
 
+/* Puts a text into the clipboard of the terminal's machine (OSC 52), with the next frame; terminals that do
+ * not know it ignore it. */
+void terminal_copy(struct terminal *t, const char *text);
+
 #endif

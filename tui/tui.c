@@ -143,7 +143,7 @@ static void on_signal(void *arg, int signum)
         /* After SIGSTOP the terminal may be in any state. */
         if (!d->away)
             set_aside(d, false);
-    } else {
+    } else if (signum != SIGINT || !d->away) { /* Ctrl-C is for the command that has the terminal */
         d->over = true;
         d->killed_by = signum;
     }
@@ -206,9 +206,8 @@ static int run(struct dashboard *d, struct err **err)
 {
     static const int signals[] = {SIGWINCH, SIGCONT, SIGTERM, SIGHUP, SIGINT};
     struct loop_signal *handlers[ARRAY_LEN(signals)] = {0};
-    struct terminal_options term = {.theme = &d->config->theme,
-                                    .mouse = d->o->mouse || d->config->mouse,
-                                    .no_colour = d->o->no_colour};
+    struct terminal_options term = {
+        .theme = &d->config->theme, .mouse = d->o->mouse || d->config->mouse, .no_colour = d->o->no_colour};
     int r = 0;
 
     /* What is wrong with the layout is told before the screen is taken. */
@@ -265,6 +264,14 @@ static char **themes(void *arg)
     return tui_config_themes(d->config);
 }
 
+static void copy(void *arg, const char *text)
+{
+    struct dashboard *d = arg;
+
+    terminal_copy(d->term, text);
+    plan_frame(d, 0);
+}
+
 static const char *layout_of(const struct dashboard *d)
 {
     _cleanup_free_ const char **names = xcalloc(d->o->nclusters + 1, sizeof(*names));
@@ -297,6 +304,7 @@ int tui_run(struct loop *loop, const struct tui_options *options, struct err **e
         .wake = on_wake,
         .quit = on_quit,
         .suspend = set_aside,
+        .copy = copy,
         .save_layout = save_layout,
         .set_theme = set_theme,
         .themes = themes,

@@ -1,7 +1,7 @@
 /*
  * Drives the dashboard without a terminal: shows a recording, presses keys, prints the screen as text.
  *
- *   screen RECORDING WIDTHxHEIGHT [--layout L] [--namespace N] [--ascii] [--read-only] [--roles] [--] KEY...
+ *   screen RECORDING WIDTHxHEIGHT [--layout L] [--namespace N] [--ascii] [--read-only] [--roles] [--live] [--] KEY...
  *
  * KEY is a name of tui/key.h, or "text:..." for each character of a text. The clock stands at the recording's
  * end.
@@ -22,6 +22,28 @@ static int usage(void)
     return 2;
 }
 
+/* Turns the loop and lets a second pass, so that what is due happens. */
+static void settle(struct loop *loop)
+{
+    for (int i = 0; i < 3; i++) {
+        loop_turn(loop, false);
+        loop_advance(loop, 1000);
+    }
+}
+
+static int scripted(void *arg _unused_, char *const *argv, struct buf *out, struct buf *errors)
+{
+    _cleanup_free_ char *words = strv_join(argv, " ");
+    bool fails = strstr(words, "fail") != NULL;
+
+    buf_addf(fails ? errors : out, "%s: %s\n", fails ? "error" : "done", words);
+    for (int i = 0; !fails && strstr(words, "describe") && i < 60; i++)
+        buf_addf(out, "Line %d:  value %d\n", i, i * 7);
+    if (!fails && strstr(words, "yaml"))
+        buf_adds(out, "metadata:\n  name: web\n  labels:\n    tier: front\nspec:\n  replicas: 4\n");
+    return fails;
+}
+
 static void press(struct app *app, const char *name)
 {
     int64_t next;
@@ -38,7 +60,10 @@ static void press(struct app *app, const char *name)
         fprintf(stderr, "\"%s\" is no key\n", name);
         exit(2);
     }
-    app_frame(app, &next);
+    for (int i = 0; i < 2; i++) { /* what a frame has asked for is shown by the next one */
+        settle(app_loop(app));
+        app_frame(app, &next);
+    }
 }
 
 int main(int argc, char **argv)
@@ -61,20 +86,27 @@ int main(int argc, char **argv)
             o.ascii = true;
         else if (streq(argv[i], "--read-only"))
             o.read_only = true;
+        else if (streq(argv[i], "--live"))
+            o.replay = false;
         else if (streq(argv[i], "--roles"))
             roles = true;
         else
             return usage();
     }
     i += i < argc && streq(argv[i], "--");
+    o.loop = loop_new();
+    loop_fake_clock(o.loop, 1000000);
+    o.scripted = scripted;
     struct app *app = app_new(&o);
     if (replay_load(argv[1], app_store(app), &err) < 0 || app_start(app, &err) < 0) {
         fprintf(stderr, "%s\n", err_text(err));
         err_free(err);
         app_free(app);
+        loop_free(o.loop);
         return 1;
     }
     time_pin(store_newest(app_store(app)));
+    settle(o.loop);
     app_frame(app, &next);
     for (; i < argc; i++)
         press(app, argv[i]);
@@ -83,5 +115,6 @@ int main(int argc, char **argv)
     fputs(buf_str(&out), stdout);
     buf_release(&out);
     app_free(app);
+    loop_free(o.loop);
     return 0;
 }

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 PREFIXES = {
-    "base": ["err_", "x", "mem_", "buf_", "map_", "str_", "strv_", "log_", "time_", "loop_", "fiber_", "mailbox_", "file_"],
+    "base": ["err_", "x", "mem_", "buf_", "map_", "str_", "strv_", "log_", "time_", "loop_", "fiber_", "mailbox_", "process_", "file_"],
     "data": ["json_", "jsonpath_", "gotext_", "yaml_", "quantity_", "selector_"],
     "work": ["wq_"],
     "serve": ["serve_", "metric_", "metrics_"],
