@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/tail.h"
+#include "cli/tail_query.h"
 #include "cli/target.h"
 #include "kube/discovery.h"
 #include "kube/gvr.h"
@@ -190,21 +191,13 @@ static int host_pods(struct cmd_ctx *c, const struct logs_options *o, char **hos
                      struct logs_sources *s, struct err **err)
 {
     for (char **host = hosts; *host; host++) {
-        _cleanup_json_ cJSON *object = NULL, *list = NULL;
-        _cleanup_free_ char *field = NULL;
-        struct cli_request request = {.resource = kube_builtin_find("latticehosts"), .name = *host};
-        int r = cli_request(c, &request, &object, NULL);
-        const char *hostname = r == 0 ? json_str(object, "status.hostname") : NULL;
-        _cleanup_free_ char *told = hostname ? xasprintf("%s on %s", *host, hostname) : xstrdup(*host);
+        _cleanup_json_ cJSON *pods = NULL;
+        _cleanup_free_ char *told = NULL;
+        int r;
+
+        tail_host_pods(c, *host, &pods, &told);
         strv_push(ret_told, told);
-        if (!hostname)
-            continue;
-        /* A Pod's name is the host name of what runs in it. Who may not list Pods everywhere is told names
-         * only. */
-        field = xasprintf("metadata.name=%s", hostname);
-        if (list_pods(c, NULL, NULL, field, &list, NULL) < 0)
-            continue;
-        json_each (pod, json_get(list, "items"))
+        json_each (pod, pods)
             if ((r = add_pod(o, pod, o->container, s, err)) < 0)
                 return r;
     }

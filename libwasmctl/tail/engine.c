@@ -384,6 +384,11 @@ bool tail_source_line(struct tail_source *s, const struct tail_line *line)
     return false;
 }
 
+void tail_source_heard(struct tail_source *s, int64_t ns)
+{
+    tail_lane_heard(s->lane, ns, loop_now_ms(s->engine->options.loop), time_now_ns());
+}
+
 void tail_source_end(struct tail_source *s)
 {
     struct tail_engine *e = s->engine;

@@ -71,6 +71,8 @@ void tail_source_opened(struct tail_source *s);
 void tail_source_away(struct tail_source *s);
 /* False: hold back until room() is called. */
 bool tail_source_line(struct tail_source *s, const struct tail_line *line);
+/* A line of this time (0 = unknown) came that the source keeps to itself. */
+void tail_source_heard(struct tail_source *s, int64_t ns);
 /* No line will follow and room() is not called any more; the source frees itself when its last line is out.
  */
 void tail_source_end(struct tail_source *s);

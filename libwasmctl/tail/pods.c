@@ -6,10 +6,17 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timefmt.h"
 #include "kube/watch.h"
+#include "tail/names.h"
 #include "tail/pod_stream.h"
 
-enum { TELL_MS = 300 }; /* streams of one cluster break together: they are told together */
+enum {
+    TELL_MS = 300,    /* streams of one cluster break together: they are told together */
+    LEFT_MOST = 4096, /* containers that were let go, by where their logs were left */
+    NAMES_MOST = 64,  /* words that lines are narrowed to; beyond that old ones are forgotten */
+};
+#define OLD_NS INT64_C(60000000000) /* a container that began so long before us is no new one, whatever the clocks say */
 
 struct instance;
 
@@ -31,12 +38,15 @@ struct instance {
     struct place *place;            /* NULL when another instance, or nothing, has taken its place */
     struct tail_pod_stream *stream; /* NULL while it waits */
     struct tail_source *source;
-    char *namespace, *pod, *container;
+    char *namespace, *pod, *container, *id;
+    char **names; /* only lines that name one of them; NULL = all */
     int64_t since_ns, tail_lines;
+    int64_t last_ns; /* of the lines so far */
     struct kube_req *check; /* of what the Pod is now, when there is a doubt */
     bool ended, restarted;  /* the container; to be told to the stream when it begins */
     struct place *last_of;  /* where it is the run before the current one */
     bool waits, away, orphan;
+    bool let_go; /* not wanted any more, while it goes on */
 };
 
 struct tail_pods {
@@ -47,6 +57,9 @@ struct tail_pods {
     struct map *places;
     struct map *workloads; /* uid of the owner -> number of its Pods so far, as a pointer */
     struct map *siblings;  /* namespace/pod -> its number + 1 */
+    struct map *left;      /* containerID -> int64_t: what is let go is read on from there when it comes back */
+    struct loop_defer *again;
+    int64_t start_ns; /* wall clock */
     struct instance *instances, *queue, **queue_end;
     struct loop_timer *tell;
     struct err *last_err;
@@ -56,6 +69,7 @@ struct tail_pods {
 };
 
 static void start_waiting(struct tail_pods *p);
+static void read_again(struct tail_pods *p);
 
 static void note(struct tail_pods *p, bool chatter, const char *fmt, ...) _printf_(3, 4);
 static void note(struct tail_pods *p, bool chatter, const char *fmt, ...)
@@ -91,6 +105,13 @@ static void instance_free(struct instance *i)
         i->place->current = NULL;
     if (i->last_of)
         i->last_of->last = NULL;
+    if (i->let_go) {
+        int64_t *at = xmalloc(sizeof(*at));
+        *at = i->last_ns;
+        if (map_len(p->left) >= LEFT_MOST)
+            map_clear(p->left);
+        map_set(p->left, i->id, at);
+    }
     if (i->prev)
         i->prev->next = i->next;
     else
@@ -104,7 +125,16 @@ static void instance_free(struct instance *i)
     free(i->namespace);
     free(i->pod);
     free(i->container);
+    free(i->id);
+    strv_free(i->names);
     free(i);
+}
+
+/* What was let go and is wanted again meanwhile could not be taken up before. */
+static void look_again(struct tail_pods *p, bool was_let_go)
+{
+    if (was_let_go)
+        read_again(p);
 }
 
 static void maybe_done(struct tail_pods *p)
@@ -149,6 +179,13 @@ static bool on_line(void *arg, const struct tail_line *line)
 {
     struct instance *i = arg;
 
+    if (line->ns > i->last_ns)
+        i->last_ns = line->ns;
+    if (i->names && !(line->flags & (TAIL_GAP | TAIL_NOTICE)) &&
+        !tail_names_any(i->names, line->text, line->len)) {
+        tail_source_heard(i->source, line->ns);
+        return true;
+    }
     return tail_source_line(i->source, line);
 }
 
@@ -226,6 +263,7 @@ static void on_stream(void *arg, enum tail_stream_state state, const struct err 
                  err_text(err));
         else
             note(p, true, "- %s/%s %s", i->namespace, i->pod, i->container);
+        look_again(p, i->let_go);
         instance_free(i);
         start_waiting(p);
         maybe_done(p);
@@ -329,8 +367,24 @@ static unsigned sibling_number(struct tail_pods *p, const cJSON *pod, const char
     return (unsigned)(known - 1);
 }
 
-static struct instance *instance_new(struct tail_pods *p, const cJSON *pod, const char *container, bool fresh)
+/* Where to begin with a container that is found after the start: at the first line of a new one, where its
+ * log was left, or when we began, of one that has been there for long. */
+static int64_t since_late(struct tail_pods *p, const cJSON *status, const char *id)
 {
+    const int64_t *left = map_get(p->left, id);
+    const char *started = json_str(status, "state.running.startedAt");
+    int64_t ns = 0;
+
+    if (left)
+        return *left + 1;
+    if (started && time_parse_rfc3339(started, &ns, NULL) == 0 && ns < p->start_ns - OLD_NS)
+        return p->start_ns > p->options.since_ns ? p->start_ns : p->options.since_ns;
+    return 0;
+}
+
+static struct instance *instance_new(struct tail_pods *p, const cJSON *pod, const cJSON *status, bool fresh)
+{
+    const char *container = json_str_or(status, "name", ""), *id = json_str_or(status, "containerID", "");
     struct instance *i = xcalloc(1, sizeof(*i));
     const char *ns = json_str_or(pod, "metadata.namespace", ""),
                *name = json_str_or(pod, "metadata.name", "");
@@ -351,7 +405,8 @@ static struct instance *instance_new(struct tail_pods *p, const cJSON *pod, cons
                            .namespace = xstrdup(ns),
                            .pod = xstrdup(name),
                            .container = xstrdup(container),
-                           .since_ns = fresh ? 0 : p->options.since_ns,
+                           .id = xstrdup(id),
+                           .since_ns = fresh ? since_late(p, status, id) : p->options.since_ns,
                            .tail_lines = fresh ? -1 : p->options.tail_lines};
     if (p->instances)
         p->instances->prev = i;
@@ -378,7 +433,31 @@ static unsigned state_of(const cJSON *status)
                                            : TAIL_WAITING;
 }
 
-static void on_container(struct tail_pods *p, const cJSON *pod, const cJSON *status)
+/* One that was let go and is not read to its end yet: only then its log can be read on. */
+static bool is_ending(struct tail_pods *p, const char *id)
+{
+    for (struct instance *i = p->instances; i; i = i->next)
+        if (i->let_go && streq(i->id, id))
+            return true;
+    return false;
+}
+
+/* More names are added to those an instance has: lines that are under way may bear the old ones. */
+static void add_names(struct instance *i, char *const *names)
+{
+    if (!i->names)
+        return;
+    if (!names || strv_len(i->names) > NAMES_MOST) {
+        strv_free(i->names);
+        i->names = names ? strv_copy(names) : NULL;
+        return;
+    }
+    for (char *const *n = names; *n; n++)
+        if (!strv_has(i->names, *n))
+            strv_push(&i->names, *n);
+}
+
+static void on_container(struct tail_pods *p, const cJSON *pod, const cJSON *status, char *const *names)
 {
     const struct tail_pods_options *o = &p->options;
     const char *name = json_str_or(status, "name", ""), *id = json_str_or(status, "containerID", "");
@@ -390,7 +469,7 @@ static void on_container(struct tail_pods *p, const cJSON *pod, const cJSON *sta
                                          json_str_or(pod, "metadata.name", ""), name);
     struct place *place = map_get(p->places, key);
     if (!place) {
-        if (!*id || (!p->listed && o->states && !(o->states & state)))
+        if (!*id || is_ending(p, id) || (!p->listed && o->states && !(o->states & state)))
             return;
         place = xcalloc(1, sizeof(*place));
         place->key = xstrdup(key);
@@ -411,10 +490,13 @@ static void on_container(struct tail_pods *p, const cJSON *pod, const cJSON *sta
             place->last = place->current;
         }
         xstr_replace(&place->instance_id, id);
-        place->current = instance_new(p, pod, name, fresh);
+        place->current = instance_new(p, pod, status, fresh);
         place->current->place = place;
+        place->current->names = names ? strv_copy(names) : NULL;
         enqueue(place->current);
     }
+    if (place->current)
+        add_names(place->current, names);
     if (place->current && state == TAIL_TERMINATED)
         container_ended(place->current, false);
     else if (place->current && place->current->stream && state == TAIL_RUNNING)
@@ -434,14 +516,26 @@ static void drop_place(struct tail_pods *p, struct place *place)
     map_del(p->places, place->key);
 }
 
-static void on_pod_gone(struct tail_pods *p, const cJSON *pod)
+/* Pods that are there but wanted no more. */
+static void let_go(struct tail_pods *p, struct place *place)
+{
+    if (place->current)
+        place->current->let_go = true;
+    drop_place(p, place);
+}
+
+static void on_pod_gone(struct tail_pods *p, const cJSON *pod, bool there)
 {
     _cleanup_free_ char *prefix = xasprintf("%s/%s/", json_str_or(pod, "metadata.namespace", ""),
                                             json_str_or(pod, "metadata.name", ""));
 
     for (struct map_iter it = {0}; map_next(p->places, &it);)
-        if (str_starts(it.key, prefix))
+        if (str_starts(it.key, prefix) && there)
+            let_go(p, it.value);
+        else if (str_starts(it.key, prefix))
             drop_place(p, it.value);
+    if (there)
+        return;
     prefix[strlen(prefix) - 1] = '\0';
     map_del(p->siblings, prefix);
     maybe_done(p);
@@ -458,16 +552,21 @@ static void on_pod(void *arg, enum kube_event type, cJSON *pod)
     if (!o->follow && p->listed)
         return;
     if (type == KUBE_DELETED) {
-        on_pod_gone(p, pod);
+        on_pod_gone(p, pod, false);
         return;
     }
     if (!name_wanted(o->pod, o->exclude_pods, json_str_or(pod, "metadata.name", "")))
         return;
+    _cleanup_strv_ char **names = NULL;
+    if (o->wants && !o->wants(o->arg, pod, &names)) {
+        on_pod_gone(p, pod, true);
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         if ((i == 0 && o->no_init_containers) || (i == 2 && o->no_ephemeral_containers))
             continue;
         json_each (container, json_get(status, lists[i]))
-            on_container(p, pod, container);
+            on_container(p, pod, container, names);
     }
     /* The first list is started as a whole, when it is known. */
     if (p->listed) {
@@ -525,6 +624,44 @@ static void place_free(void *arg)
     free(place);
 }
 
+static void watch_pods(struct tail_pods *p)
+{
+    struct kube_watch_options watch = {
+        .resource = kube_builtin_find("pods"),
+        .namespace = p->namespace,
+        .label_selector = p->label_selector,
+        .field_selector = p->field_selector,
+        .event = on_pod,
+        .relist = on_relist,
+        .synced = on_synced,
+        .state = on_state,
+        .arg = p,
+    };
+
+    kube_watch_free(p->watch);
+    p->watch = kube_watch_new(p->options.client, &watch);
+}
+
+static void on_again(void *arg)
+{
+    struct tail_pods *p = arg;
+
+    p->again = NULL;
+    watch_pods(p);
+}
+
+static void read_again(struct tail_pods *p)
+{
+    if (!p->again)
+        p->again = loop_defer(p->loop, on_again, p);
+}
+
+void tail_pods_select(struct tail_pods *p, const char *label_selector)
+{
+    xstr_replace(&p->label_selector, label_selector);
+    read_again(p);
+}
+
 struct tail_pods *tail_pods_new(const struct tail_pods_options *options)
 {
     struct tail_pods *p = xcalloc(1, sizeof(*p));
@@ -538,20 +675,11 @@ struct tail_pods *tail_pods_new(const struct tail_pods_options *options)
     p->places = map_new(place_free);
     p->workloads = map_new(NULL);
     p->siblings = map_new(NULL);
+    p->left = map_new(free);
+    p->start_ns = time_now_ns();
     p->queue_end = &p->queue;
     p->tell = loop_timer_new(p->loop, tell_away, p);
-    struct kube_watch_options watch = {
-        .resource = kube_builtin_find("pods"),
-        .namespace = p->namespace,
-        .label_selector = p->label_selector,
-        .field_selector = p->field_selector,
-        .event = on_pod,
-        .relist = on_relist,
-        .synced = on_synced,
-        .state = on_state,
-        .arg = p,
-    };
-    p->watch = kube_watch_new(options->client, &watch);
+    watch_pods(p);
     return p;
 }
 
@@ -565,6 +693,8 @@ void tail_pods_free(struct tail_pods *p)
     map_free(p->places);
     map_free(p->workloads);
     map_free(p->siblings);
+    map_free(p->left);
+    loop_defer_cancel(p->again);
     loop_timer_free(p->tell);
     err_free(p->last_err);
     free(p->context);

@@ -31,6 +31,10 @@ struct tail_pods_options {
     struct tail_pattern *const *exclude_pods, *const *exclude_containers;
     bool no_init_containers, no_ephemeral_containers;
     unsigned states; /* enum tail_container_state of containers that are there at the start */
+    /* The caller's own choice among those, asked whenever a Pod changes; NULL = all. *ret_names (owned by the
+     * callee, NULL = untouched = every line): only lines that name one of these (tail/names.h); what was
+     * named before stays. */
+    bool (*wants)(void *arg, const cJSON *pod, char ***ret_names);
     bool follow, previous;
     bool until_complete; /* with follow: `done` once there was one and all Pods have succeeded, failed or gone
                           */
@@ -50,6 +54,11 @@ struct tail_pods_options {
 struct tail_pods *tail_pods_new(const struct tail_pods_options *options);
 void tail_pods_free(struct tail_pods *p);
 DEFINE_CLEANUP(struct tail_pods *, tail_pods_free)
+
+/* What wants() answers has changed, and the label selector may have (NULL = all): Pods are looked at anew.
+ * One that is not wanted any more is read to where its log is now; one that has run for long is read from the
+ * time when tail_pods_new() was called, or from where it was let go. */
+void tail_pods_select(struct tail_pods *p, const char *label_selector);
 
 struct tail_pods_stats {
     size_t following, waiting, away; /* streams: being read, in line, to be opened again */
