@@ -24,18 +24,28 @@ static const struct cmd_opt tail_opts[] = {
     {"diff-container", 'd', OPT_FLAG, O(by_container), NULL, NULL,
      "A colour for each container, not for each Pod"},
     {"ephemeral-containers", 0, OPT_FLAG, O(ephemeral_containers), NULL, "true", "Also ephemeral containers"},
+    {"events", 0, OPT_FLAG, O(events), NULL, NULL,
+     "Also Kubernetes Events, as lines: of the Pods and objects of the query, and what owns the Pods"},
     {"exclude", 'e', OPT_LIST, O(exclude), "REGEX", NULL,
      "No lines that match; repeatable; goes before --include"},
     {"exclude-container", 'E', OPT_LIST, O(exclude_containers), "REGEX", NULL,
      "No containers whose names match; repeatable"},
     {"exclude-pod", 0, OPT_LIST, O(exclude_pods), "REGEX", NULL, "No Pods whose names match; repeatable"},
     {"field-selector", 0, OPT_STRING, O(field_selector), "SELECTOR", NULL, "Only Pods whose fields match"},
+    {"file", 0, OPT_LIST, O(files), "PATH", NULL,
+     "Lines of a file, followed by its name through rotation and truncation; repeatable; Pods only with a "
+     "query"},
     {"highlight", 'H', OPT_LIST, O(highlight), "REGEX", NULL, "Make what matches stand out; repeatable"},
+    {"host-lines", 0, OPT_FLAG, O(host_lines), NULL, NULL,
+     "Of wasmactor/NAME and wasmprovider/NAME all lines of their hosts, not only those that name it"},
     {"ignore-case", 0, OPT_FLAG, O(ignore_case), NULL, NULL,
      "Upper and lower case are the same in --include, --exclude and --highlight"},
     {"include", 'i', OPT_LIST, O(include), "REGEX", NULL,
      "Only lines that match, and make it stand out; repeatable: any of them"},
     {"init-containers", 0, OPT_FLAG, O(init_containers), NULL, "true", "Also init containers"},
+    {"lattice-events", 0, OPT_FLAG, O(lattice_events), NULL, NULL,
+     "Also what happens on the lattice of lattice/NAME, latticehost/NAME, wasmactor/NAME or "
+     "wasmprovider/NAME"},
     {"max-log-requests", 0, OPT_INT, O(streams_most), NULL, "1000",
      "Logs read at the same time from one context; more wait for their turn; 0 = any number", .min = 0,
      .max = 100000},
@@ -57,7 +67,7 @@ static const struct cmd_opt tail_opts[] = {
      "Only lines of the last while, like 5m, or from a time on, like 15:04 or 2026-01-02T03:04:05Z"},
     {"since-time", 0, OPT_STRING, O(since_time), "TIME", NULL,
      "Only lines from this time on, like 2026-01-02T03:04:05Z"},
-    {"stdin", 0, OPT_FLAG, O(from_stdin), NULL, NULL, "Lines of standard input instead of Pods"},
+    {"stdin", 0, OPT_FLAG, O(from_stdin), NULL, NULL, "Lines of standard input; Pods only with a query"},
     {"tail", 0, OPT_INT, O(lines), "LINES", "-1",
      "So many of the last lines of each container that is there at the start; -1 = all, 0 = only new ones",
      .min = -1, .max = 1000000000},
@@ -96,6 +106,9 @@ static int check(struct cmd_ctx *c, struct tail_options *o, struct err **err)
         return cmd_usage(c, err, "--previous goes with --no-follow: what has ended does not go on");
     if (o->no_follow && o->lines == 0)
         return cmd_usage(c, err, "--no-follow with --tail=0 would print nothing");
+    if (o->no_follow && o->lattice_events)
+        return cmd_usage(c, err,
+                         "--lattice-events tells what happens from now on: it does not go with --no-follow");
     if (o->total && (o->lines < 0 || o->lines > o->total))
         o->lines = o->total;
     return 0;
@@ -108,13 +121,13 @@ static int run_tail(struct cmd_ctx *c, struct err **err)
     struct tailing *own = NULL;
     int r = check(c, o, err);
 
-    if (r < 0 || (!o->from_stdin && (r = cmd_client(c, NULL, err)) < 0))
+    if (r < 0 || (tail_wants_pods(c) && (r = cmd_client(c, NULL, err)) < 0))
         return r;
     void **place = fleet_shared(c, &key, tailing_free);
     struct tailing **shared = place ? (struct tailing **)place : &own;
     if (!*shared && (r = tailing_new(c, shared, err)) < 0)
         return r;
-    if (o->from_stdin)
+    if (tail_is_filter(c))
         r = tail_stdin(tailing_filter(*shared), tailing_format(*shared), err);
     else
         r = tail_context(c, *shared, err);
@@ -132,10 +145,13 @@ const struct cmd_entry cmd_tail = {
         "of "
         "time. Pods that come, restart or go are followed; a stream that breaks is read on where it broke, "
         "without a line lost or printed twice.\n\n"
-        "The query is a regular expression for names of Pods, or KIND/NAME of something that selects Pods. "
+        "A query is a regular expression for names of Pods, or KIND/NAME of something that selects Pods. Of "
+        "several any one counts. wasmactor/NAME, wasmprovider/NAME, latticehost/NAME and lattice/NAME mean "
+        "the "
+        "Pods of the hosts that run them, wherever they move; of the first two the lines that name them. "
         "With "
         "--contexts the logs of several clusters are merged. -n takes several namespaces with commas.",
-    .usage = "[QUERY] [options]",
+    .usage = "[QUERY...] [options]",
     .examples =
         "# Everything whose name begins with web\n%P tail '^web'\n"
         "# A Deployment, the last 20 lines of each container and what follows\n%P tail deployment/web "
@@ -144,7 +160,7 @@ const struct cmd_entry cmd_tail = {
         "# What was logged in the last ten minutes, as JSON\n%P tail web --since=10m --no-follow -o json",
     .opts = tail_opts,
     .options_size = sizeof(struct tail_options),
-    .max_args = 1,
+    .max_args = -1,
     .flags = CMD_FLEET,
     .run = run_tail,
 };

@@ -16,6 +16,8 @@ struct tail_options {
     int output, times, state;
     bool all_namespaces, ignore_case, no_follow, previous, by_container, only_lines, from_stdin;
     bool init_containers, ephemeral_containers, until_complete, show_skew;
+    char **files;
+    bool events, lattice_events, host_lines;
 };
 
 /* Choices of --output: those of tail/format.h, and these, which are templates. */
@@ -41,6 +43,9 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err);
 void tailing_free(void *t);
 struct tail_filter *tailing_filter(struct tailing *t);
 struct tail_format *tailing_format(struct tailing *t);
+/* Whether Pods are asked for; whether nothing but standard input is, which is then written straight through. */
+bool tail_wants_pods(const struct cmd_ctx *c);
+bool tail_is_filter(const struct cmd_ctx *c);
 /* Follows one context until it ends. */
 int tail_context(struct cmd_ctx *c, struct tailing *shared, struct err **err);
 

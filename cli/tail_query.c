@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "cli/tail_query.h"
 #include "cli/target.h"
 #include "cli/when.h"
 #include "kube/discovery.h"
@@ -17,43 +18,6 @@ void tail_query_release(struct tail_query *q)
 {
     free(q->pattern);
     free(q->label_selector);
-}
-
-static void add_term(struct buf *out, const char *fmt, const char *a, const char *b)
-{
-    if (out->len)
-        buf_addc(out, ',');
-    /* Both formats have their arguments in this order. */
-    if (strchr(fmt, '='))
-        buf_addf(out, "%s=%s", a, b);
-    else
-        buf_addf(out, "%s%s", a, b);
-}
-
-/* A LabelSelector in its text form; a plain map of labels too. */
-static char *selector_text(const cJSON *selector)
-{
-    struct buf out = BUF_INIT;
-    const cJSON *labels = json_get(selector, "matchLabels"), *terms = json_get(selector, "matchExpressions");
-
-    json_each (label, labels || terms ? labels : selector)
-        if (cJSON_IsString(label))
-            add_term(&out, "=", label->string, label->valuestring);
-    json_each (term, terms) {
-        const char *key = json_str_or(term, "key", ""), *operator= json_str_or(term, "operator", "");
-        if (streq(operator, "Exists") || streq(operator, "DoesNotExist")) {
-            add_term(&out, "", streq(operator, "Exists") ? "" : "!", key);
-            continue;
-        }
-        struct buf values = BUF_INIT;
-        json_each (value, json_get(term, "values"))
-            if (cJSON_IsString(value))
-                buf_addf(&values, "%s%s", values.len ? "," : "", value->valuestring);
-        _cleanup_free_ char *list = buf_take(&values);
-        _cleanup_free_ char *text = xasprintf(" %s (%s)", streq(operator, "In") ? "in" : "notin", list);
-        add_term(&out, "", key, text);
-    }
-    return out.len ? buf_take(&out) : NULL;
 }
 
 static int query_of_object(struct cmd_ctx *c, const char *word, const char *name, const char *namespace,
@@ -75,19 +39,16 @@ static int query_of_object(struct cmd_ctx *c, const char *word, const char *name
     struct cli_request request = {.resource = resource, .namespace = namespace, .name = name};
     if ((r = cli_request(c, &request, &object, err)) < 0)
         return r;
-    const cJSON *selector = json_at(object, "spec.selector");
     if (streq(resource->resource, "cronjobs")) {
         /* The Jobs are named after it, and their Pods after them. */
         ret->pattern = xasprintf("^\\Q%s\\E-\\d+-", name);
         ret->label_selector = xstrdup("batch.kubernetes.io/job-name");
         return 0;
     }
-    ret->label_selector = cJSON_IsObject(selector) ? selector_text(selector) : NULL;
-    if (!ret->label_selector)
-        return err_set(err, ERR_INVALID,
-                       "%s/%s selects no Pods: tail a Pod, or a Deployment, ReplicaSet, StatefulSet, "
-                       "DaemonSet, Job, CronJob or Service",
-                       resource->resource, name);
+    _cleanup_(selector_freep) struct selector *selector = NULL;
+    if ((r = tail_query_selector(resource, name, object, &selector, err)) < 0)
+        return r;
+    ret->label_selector = selector_text(selector);
     return 0;
 }
 
@@ -110,6 +71,21 @@ int tail_query_resolve(struct cmd_ctx *c, const char *text, const char *namespac
     if (!slash[1] || strchr(slash + 1, '/'))
         return err_set(err, ERR_INVALID, "\"%s\" is no KIND/NAME", text);
     return query_of_object(c, word, slash + 1, namespace, ret, err);
+}
+
+bool tail_wants_pods(const struct cmd_ctx *c)
+{
+    const struct tail_options *o = c->options;
+
+    return !(o->from_stdin || o->files) || c->argc || o->selector || o->field_selector || o->node ||
+           o->events;
+}
+
+bool tail_is_filter(const struct cmd_ctx *c)
+{
+    const struct tail_options *o = c->options;
+
+    return o->from_stdin && !o->files && !tail_wants_pods(c);
 }
 
 int tail_since(struct cmd_ctx *c, const struct tail_options *o, int64_t *ret_ns, struct err **err)

@@ -39,9 +39,7 @@ struct query {
     char **hosts;              /* LatticeHosts, in small letters */
     char **names;              /* QUERY_UNIT: what lines are narrowed to */
     char *lattice, *id;        /* of units */
-    char *uid;
     bool there, seen, told_watch;
-    char *told; /* everything that decides about Pods, to see a change */
 };
 
 struct host {
@@ -58,7 +56,7 @@ struct tail_queries {
     struct kube_watch *hosts_watch;
     struct map *meant; /* "Kind/namespace/name" */
     char **lattices, **ids;
-    char *told;
+    char *told; /* everything that decides what is meant, to see a change */
     struct loop_defer *defer;
     bool everywhere, ready;
 };
@@ -193,27 +191,37 @@ static void read_unit(struct query *q, const cJSON *object)
     xstr_replace(&q->lattice, json_str_or(object, "spec.lattice", "default"));
 }
 
-static int read_selector(struct query *q, const cJSON *object, struct err **err)
+int tail_query_selector(const struct kube_resource *resource, const char *name, const cJSON *object,
+                        struct selector **ret, struct err **err)
 {
     const cJSON *selector = json_at(object, "spec.selector");
     bool whole = json_get(selector, "matchLabels") || json_get(selector, "matchExpressions");
     _cleanup_json_ cJSON *made = NULL;
-    struct selector *parsed = NULL;
 
     if (!cJSON_IsObject(selector) || !selector->child)
         return err_set(err, ERR_INVALID,
-                       streq(q->resource->resource, "services")
-                           ? "%s/%s has no selector, so it has no Pods of its own: tail the Pods behind its endpoints"
+                       streq(resource->resource, "services")
+                           ? "%s/%s has no selector, so it has no Pods of its own: tail the Pods behind its "
+                             "endpoints"
                            : "%s/%s selects no Pods: tail a Pod, or a Deployment, ReplicaSet, StatefulSet, "
-                             "DaemonSet, ReplicationController, Job, CronJob or Service, or one of our own kinds",
-                       q->resource->resource, q->name);
+                             "DaemonSet, ReplicationController, Job, CronJob or Service, or one of our own "
+                             "kinds",
+                       resource->resource, name);
     if (!whole) {
         made = cJSON_CreateObject();
         json_put(made, "matchLabels", cJSON_Duplicate(selector, true));
     }
-    int r = selector_from_json(whole ? selector : made, &parsed, err);
+    int r = selector_from_json(whole ? selector : made, ret, err);
+    return r < 0 ? err_wrap(err, "%s/%s: spec.selector", resource->resource, name) : 0;
+}
+
+static int read_selector(struct query *q, const cJSON *object, struct err **err)
+{
+    struct selector *parsed = NULL;
+    int r = tail_query_selector(q->resource, q->name, object, &parsed, err);
+
     if (r < 0)
-        return err_wrap(err, "%s/%s: spec.selector", q->resource->resource, q->name);
+        return r;
     selector_free(q->selector);
     q->selector = parsed;
     free(q->selector_text);
@@ -223,7 +231,6 @@ static int read_selector(struct query *q, const cJSON *object, struct err **err)
 
 static int read_object(struct query *q, const cJSON *object, struct err **err)
 {
-    xstr_replace(&q->uid, json_str(object, "metadata.uid"));
     q->there = true;
     if (q->kind == QUERY_UNIT)
         read_unit(q, object);
@@ -232,8 +239,8 @@ static int read_object(struct query *q, const cJSON *object, struct err **err)
 
 static void object_missing(struct query *q)
 {
-    note(q->set, false, q->there ? "%s is gone; waiting for it to come back" : "%s is not there; waiting for it",
-         q->text);
+    note(q->set, false,
+         q->there ? "%s is gone; waiting for it to come back" : "%s is not there; waiting for it", q->text);
     q->there = false;
 }
 
@@ -499,8 +506,6 @@ static void query_release(struct query *q)
     free(q->selector_text);
     free(q->lattice);
     free(q->id);
-    free(q->uid);
-    free(q->told);
 }
 
 int tail_queries_new(const struct tail_queries_options *options, struct tail_queries **ret, struct err **err)

@@ -10,6 +10,7 @@
 #include "cli/fleet.h"
 #include "cli/outlet.h"
 #include "cli/tail.h"
+#include "cli/tail_query.h"
 #include "cli/tail_skew.h"
 #include "cli/tail_template.h"
 
@@ -35,7 +36,8 @@ struct tailing {
     struct tail_pattern *container;
     struct tail_pattern **exclude_pods, **exclude_containers;
     size_t contexts;
-    bool summary;
+    struct tail_files *files;
+    bool summary, files_taken; /* files_taken: a context waits for them */
 };
 
 static void patterns_free(struct tail_pattern **list)
@@ -216,7 +218,7 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
         .filter = tail_filter_highlights(t->filter) ? t->filter : NULL,
     };
     t->format = tail_format_new(&format);
-    if (o->from_stdin) {
+    if (tail_is_filter(c)) {
         *ret = t;
         return 0;
     }
@@ -250,10 +252,11 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
 struct context {
     struct cmd_ctx *c;
     struct tailing *shared;
-    struct tail_query query;
-    struct tail_pattern *pod;
+    struct tail_queries *queries;
+    struct tail_extras *extras;
     VEC(struct tail_pods *) pods;
-    size_t reading; /* namespaces that are not done (without follow) */
+    bool has_files; /* of the run */
+    size_t reading; /* namespaces, Events and files that are not done */
     size_t found;
     size_t unlisted;
     bool troubled; /* it cannot be listed for now */
@@ -354,24 +357,77 @@ static void context_release(struct context *x)
         tail_pods_free(x->pods.items[i]);
     free(x->pods.items);
     tail_skew_free(x->skew);
-    tail_query_release(&x->query);
-    tail_pattern_free(x->pod);
+    if (x->has_files)
+        tail_files_free(TAKE_PTR(x->shared->files));
+    tail_extras_free(x->extras);
+    tail_queries_free(x->queries);
     err_free(x->err);
+}
+
+static void on_part_done(void *arg, const struct err *err)
+{
+    struct context *x = arg;
+
+    if (err && !x->err)
+        x->err = err_copy(err);
+    on_done(x);
+}
+
+static void on_file_done(void *arg, const struct err *err)
+{
+    struct context *x = arg;
+
+    if (err && !x->shared->o->no_follow)
+        on_note(x, false, err_text(err));
+    on_part_done(x, x->shared->o->no_follow ? err : NULL);
+}
+
+static bool on_pod(void *arg, const cJSON *pod, char ***ret_names)
+{
+    struct context *x = arg;
+
+    if (!tail_queries_pod(x->queries, pod, ret_names))
+        return false;
+    if (x->extras)
+        tail_extras_again(x->extras);
+    return true;
+}
+
+static char *joined(const char *a, const char *b)
+{
+    return a && b ? xasprintf("%s,%s", a, b) : xstrdup_null(a ? a : b);
+}
+
+static void on_query_changed(void *arg)
+{
+    struct context *x = arg;
+    _cleanup_free_ char *labels = joined(x->shared->o->selector, tail_queries_selector(x->queries));
+
+    for (size_t i = 0; i < x->pods.len; i++)
+        tail_pods_select(x->pods.items[i], labels);
+    if (x->extras)
+        tail_extras_changed(x->extras);
+}
+
+static const char *context_name(const struct context *x)
+{
+    const char *name = fleet_is(x->c) ? fleet_context(x->c) : x->c->config ? x->c->config->context : NULL;
+
+    return name ? name : "";
 }
 
 static void watch_namespace(struct context *x, const char *namespace, const char *labels, const char *fields,
                             int64_t since_ns)
 {
     const struct tail_options *o = x->shared->o;
-    const char *name = fleet_is(x->c) ? fleet_context(x->c) : x->c->config->context;
     struct tail_pods_options options = {
         .engine = x->shared->engine,
         .client = x->c->client,
-        .context = name ? name : "",
+        .context = context_name(x),
         .namespace = namespace,
         .label_selector = labels,
         .field_selector = fields,
-        .pod = x->pod,
+        .wants = on_pod,
         .container = x->shared->container,
         .exclude_pods = x->shared->exclude_pods,
         .exclude_containers = x->shared->exclude_containers,
@@ -394,35 +450,89 @@ static void watch_namespace(struct context *x, const char *namespace, const char
     vec_push(&x->pods, pods);
 }
 
-static char *joined(const char *a, const char *b)
+static int files_start(struct context *x, int64_t since_ns, struct err **err)
 {
-    return a && b ? xasprintf("%s,%s", a, b) : xstrdup_null(a ? a : b);
+    const struct tail_options *o = x->shared->o;
+    struct tail_file_options file = {.engine = x->shared->engine,
+                                     .loop = cmd_loop(x->c),
+                                     .follow = !o->no_follow,
+                                     .since_ns = since_ns,
+                                     .tail_lines = o->lines,
+                                     .note = on_note,
+                                     .done = on_file_done,
+                                     .arg = x};
+
+    if (x->shared->files_taken || !(o->files || o->from_stdin))
+        return 0;
+    x->shared->files_taken = x->has_files = true;
+    int r = tail_files_new(o, &file, &x->shared->files, err);
+    x->reading += tail_files_len(x->shared->files);
+    return r;
+}
+
+static void extras_start(struct context *x, char *const *namespaces, int64_t since_ns)
+{
+    const struct tail_options *o = x->shared->o;
+    struct tail_extras_options extras = {.c = x->c,
+                                         .engine = x->shared->engine,
+                                         .queries = x->queries,
+                                         .o = o,
+                                         .context = context_name(x),
+                                         .namespaces = namespaces,
+                                         .since_ns = since_ns,
+                                         .note = on_note,
+                                         .done = on_part_done,
+                                         .arg = x};
+
+    x->extras = tail_extras_new(&extras);
+    x->reading += o->no_follow ? tail_extras_pending(x->extras) : 0;
 }
 
 static int context_start(struct context *x, struct err **err)
 {
     const struct tail_options *o = x->shared->o;
     _cleanup_strv_ char **namespaces = o->all_namespaces ? NULL : strv_split(cmd_namespace(x->c), ',', false);
-    const char *one = strv_len(namespaces) == 1 ? namespaces[0] : NULL;
     _cleanup_free_ char *node = o->node ? xasprintf("spec.nodeName=%s", o->node) : NULL;
     _cleanup_free_ char *fields = joined(o->field_selector, node);
     int64_t since_ns = 0;
     int r = tail_since(x->c, o, &since_ns, err);
 
+    struct tail_queries_options queries = {.c = x->c,
+                                           .texts = x->c->argv,
+                                           .namespaces = namespaces,
+                                           .follow = !o->no_follow,
+                                           .whole_hosts = o->host_lines,
+                                           .note = on_note,
+                                           .changed = on_query_changed,
+                                           .arg = x};
+
     if (r == 0)
-        r = tail_query_resolve(x->c, x->c->argc ? x->c->argv[0] : NULL, one, &x->query, err);
-    if (r == 0 && x->query.pattern)
-        r = tail_pattern_new(x->query.pattern, "the query", &x->pod, err);
+        r = files_start(x, since_ns, err);
     if (r < 0)
         return r;
-    _cleanup_free_ char *labels = joined(o->selector, x->query.label_selector);
+    if (!tail_wants_pods(x->c)) {
+        x->over = !x->reading; /* another context has the files */
+        maybe_begun(x->shared);
+        return 0;
+    }
+    if ((r = tail_queries_new(&queries, &x->queries, err)) < 0)
+        return r;
+    if (o->lattice_events && !tail_queries_everywhere(x->queries))
+        return cmd_usage(x->c, err,
+                         "--lattice-events goes with lattice/NAME, latticehost/NAME, wasmactor/NAME or "
+                         "wasmprovider/NAME");
+    _cleanup_free_ char *labels = joined(o->selector, tail_queries_selector(x->queries));
+    char **in = tail_queries_everywhere(x->queries) ? NULL : namespaces;
     if (o->show_skew)
         x->skew = tail_skew_new(x->c->client, on_skew, x);
-    x->reading = x->unlisted = namespaces ? strv_len(namespaces) : 1;
-    if (!namespaces)
+    x->unlisted = in ? strv_len(in) : 1;
+    x->reading += x->unlisted;
+    if (!in)
         watch_namespace(x, NULL, labels, fields, since_ns);
-    for (size_t i = 0; namespaces && namespaces[i]; i++)
-        watch_namespace(x, namespaces[i], labels, fields, since_ns);
+    for (size_t i = 0; in && in[i]; i++)
+        watch_namespace(x, in[i], labels, fields, since_ns);
+    if (o->events || o->lattice_events)
+        extras_start(x, in, since_ns);
     return 0;
 }
 

@@ -43,9 +43,9 @@ int loop_watch_new(struct loop *l, const char *path, loop_fn fn, void *arg, stru
     }
     uv_close((uv_handle_t *)&w->uv, on_closed);
     return err_set(err,
-                   r == UV_ENOENT                   ? ERR_NOT_FOUND
+                   r == UV_ENOENT                     ? ERR_NOT_FOUND
                    : r == UV_ENOSPC || r == UV_EMFILE ? ERR_UNAVAILABLE
-                                                    : ERR_IO,
+                                                      : ERR_IO,
                    "cannot watch %s: %s", path, uv_strerror(r));
 }
 

@@ -6,8 +6,9 @@
 
 struct loop_watch;
 
-/* fn(arg): something in the folder was written, made, renamed or removed, or the folder itself was: look. Several
- * changes may be told by one call. ERR_NOT_FOUND, ERR_UNAVAILABLE (the system has no more watches to give), ERR_IO. */
+/* fn(arg): something in the folder was written, made, renamed or removed, or the folder itself was: look.
+ * Several changes may be told by one call. ERR_NOT_FOUND, ERR_UNAVAILABLE (the system has no more watches to
+ * give), ERR_IO. */
 int loop_watch_new(struct loop *l, const char *path, loop_fn fn, void *arg, struct loop_watch **ret,
                    struct err **err);
 void loop_watch_free(struct loop_watch *w);

@@ -133,8 +133,9 @@ char *tail_event_text(const cJSON *event, int64_t *ret_ns, bool *ret_coarse)
             *p = ' ';
     if (count > 1)
         snprintf(times, sizeof(times), " (x%" PRId64 ")", count);
-    return xasprintf("%s %s %s/%s: %s%s", json_str_or(event, "type", "Normal"), json_str_or(event, "reason", "-"),
-                     kind, json_str_or(event, "involvedObject.name", ""), message, times);
+    return xasprintf("%s %s %s/%s: %s%s", json_str_or(event, "type", "Normal"),
+                     json_str_or(event, "reason", "-"), kind, json_str_or(event, "involvedObject.name", ""),
+                     message, times);
 }
 
 static void *on_transform(void *arg, cJSON *object)
@@ -166,7 +167,7 @@ static struct tail_source *source_of(struct tail_events *t, const char *namespac
         return s;
     /* One lane for the rest is better than any number. */
     if (map_len(t->sources) >= NAMESPACES_MOST)
-        namespace = "";
+    namespace = "";
     struct tail_info info = {
         .context = xstrdup(t->context), .namespace = xstrdup(namespace), .pod = xstrdup("events")};
     s = tail_source_new(t->options.engine, &info, 0, !t->synced, on_room, t);

@@ -1,6 +1,6 @@
 /*
- * Kubernetes Events (core/v1) as lines of the tail engine: those that are there, in order, then every new one and
- * every repetition of one, told once however often they are listed.
+ * Kubernetes Events (core/v1) as lines of the tail engine: those that are there, in order, then every new one
+ * and every repetition of one, told once however often they are listed.
  *
  * The text is "TYPE REASON kind/name: message (xCOUNT)". An Event about something that is not wanted (yet) is
  * kept for TAIL_EVENTS_HOLD_MS, for it may come before the news of its object.

@@ -112,10 +112,8 @@ static bool on_line(void *arg, const struct tail_line *given)
 
 static void tell(struct tail_file *f, const char *text)
 {
-    struct tail_line line = {.ns = f->stamped ? 0 : time_now_ns(),
-                             .text = text,
-                             .len = strlen(text),
-                             .flags = TAIL_NOTICE};
+    struct tail_line line = {
+        .ns = f->stamped ? 0 : time_now_ns(), .text = text, .len = strlen(text), .flags = TAIL_NOTICE};
 
     tail_source_line(f->source, &line);
 }
@@ -241,8 +239,7 @@ static void look_around(struct tail_file *f)
         loop_timer_start(f->timer, LOOK_MS);
         return;
     }
-    if ((named.st_ino == now.st_ino && named.st_dev == now.st_dev) ||
-        !named.st_size)
+    if ((named.st_ino == now.st_ino && named.st_dev == now.st_dev) || !named.st_size)
         return;
     tail_split_end(&f->split, on_line, f);
     close_file(f);
@@ -310,7 +307,7 @@ static bool set_watches(struct tail_file *f)
 
     for (size_t i = 0; i < WATCHES; i++) {
         const char *slash = paths[i] ? strrchr(paths[i], '/') : NULL;
-        _cleanup_free_ char *folder = !slash             ? xstrdup(".")
+        _cleanup_free_ char *folder = !slash              ? xstrdup(".")
                                       : slash == paths[i] ? xstrdup("/")
                                                           : xstrndup(paths[i], (size_t)(slash - paths[i]));
         loop_watch_free(TAKE_PTR(f->watches[i]));
@@ -357,8 +354,7 @@ int tail_file_new(const struct tail_file_options *options, struct tail_file **re
 {
     const char *name = strrchr(options->path, '/');
     bool standard = streq(options->path, "-");
-    struct tail_info info = {
-        .pod = xstrdup(standard ? "stdin" : name && name[1] ? name + 1 : options->path)};
+    struct tail_info info = {.pod = xstrdup(standard ? "stdin" : name && name[1] ? name + 1 : options->path)};
 
     if (!options->follow && !standard && access(options->path, R_OK) < 0) {
         tail_info_release(&info);

@@ -18,8 +18,8 @@ struct tail_lattice {
     char *context, *name;
     struct lattice *lat;
     struct tail_source *source;
-    struct map *told;   /* host -> its state as it was told, +1 */
-    int64_t away_ms;    /* loop clock: since when it is away; -1: it is not */
+    struct map *told; /* host -> its state as it was told, +1 */
+    int64_t away_ms;  /* loop clock: since when it is away; -1: it is not */
     bool reached, told_away;
 };
 
@@ -103,7 +103,8 @@ static void on_event(void *arg, const struct lat_event *e)
 {
     struct tail_lattice *t = arg;
 
-    /* Which host ends or begins is told by its state, which knows more; that a provider is well is no news. */
+    /* Which host ends or begins is told by its state, which knows more; that a provider is well is no news.
+     */
     if (e->kind == LAT_EVENT_HOST_STOPPED || e->kind == LAT_EVENT_HOST_STARTED ||
         (e->kind == LAT_EVENT_PROVIDER_HEALTH && !*e->error) || !wants(t, e->host, e->subject))
         return;
@@ -174,8 +175,10 @@ static void on_connection(void *arg, bool connected, const struct err *err)
         if (t->away_ms < 0)
             t->away_ms = now;
         if (!t->told_away)
-            note(t, false, "lattice %s of context %s cannot be reached from here (%s): its events are missing until "
-                 "it can be; trying again", t->name, t->context, err ? err_text(err) : "no connection");
+            note(t, false,
+                 "lattice %s of context %s cannot be reached from here (%s): its events are missing until "
+                 "it can be; trying again",
+                 t->name, t->context, err ? err_text(err) : "no connection");
         t->told_away = true;
         tail_source_away(t->source);
         return;
@@ -184,8 +187,9 @@ static void on_connection(void *arg, bool connected, const struct err *err)
         note(t, false, "lattice %s of context %s is reached", t->name, t->context);
     tail_source_opened(t->source);
     if (t->reached && t->away_ms >= 0) {
-        _cleanup_free_ char *text = xasprintf("the lattice could not be reached: events of %.3f s are missing",
-                                              (double)(now - t->away_ms) / 1e3);
+        _cleanup_free_ char *text =
+            xasprintf("the lattice could not be reached: events of %.3f s are missing",
+                      (double)(now - t->away_ms) / 1e3);
         put(t, time_now_ns(), TAIL_GAP, text);
     }
     t->told_away = false;
@@ -200,7 +204,8 @@ int tail_lattice_new(const struct tail_lattice_options *options, struct tail_lat
 {
     _cleanup_(tail_lattice_freep) struct tail_lattice *t = xcalloc(1, sizeof(*t));
     struct lat_options lattice = *options->lattice;
-    struct tail_info info = {.context = xstrdup(options->context), .pod = xasprintf("lattice/%s", options->name)};
+    struct tail_info info = {.context = xstrdup(options->context),
+                             .pod = xasprintf("lattice/%s", options->name)};
 
     t->options = *options;
     t->options.lattice = NULL;

@@ -1,9 +1,10 @@
 /*
  * What happens on a lattice as lines of the tail engine: hosts that start, stop, fall silent or come back,
- * components that are scaled or fail, providers, links, configurations. Taken from the lattice's own bus (lattice/lattice.h).
+ * components that are scaled or fail, providers, links, configurations. Taken from the lattice's own bus
+ * (lattice/lattice.h).
  *
- * While the bus cannot be reached this is told once, tried again for ever, and keeps no other source waiting; what
- * happened meanwhile is not known, which a line flagged TAIL_GAP says.
+ * While the bus cannot be reached this is told once, tried again for ever, and keeps no other source waiting;
+ * what happened meanwhile is not known, which a line flagged TAIL_GAP says.
  */
 #ifndef WASMCTL_TAIL_LATTICE_SOURCE_H
 #define WASMCTL_TAIL_LATTICE_SOURCE_H

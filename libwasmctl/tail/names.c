@@ -8,8 +8,8 @@ static bool is_part(char c)
     return isalnum((unsigned char)c) || c == '_' || c == '-';
 }
 
-/* Whether what stands there goes on with, or from, a name. A dot at the end of a sentence does not, nor does the
- * last letter of a colour ("\033[3m"). */
+/* Whether what stands there goes on with, or from, a name. A dot at the end of a sentence does not, nor does
+ * the last letter of a colour ("\033[3m"). */
 static bool goes_on(const char *at, const char *end)
 {
     return at < end && (is_part(*at) || (*at == '.' && at + 1 < end && is_part(at[1])));
@@ -20,8 +20,8 @@ static bool comes_from(const char *at, const char *start)
     if (at == start)
         return false;
     if (at[-1] == 'm')
-        for (const char *p = at - 1; p > start && (isdigit((unsigned char)p[-1]) || p[-1] == ';' || p[-1] == '[');
-             p--)
+        for (const char *p = at - 1;
+             p > start && (isdigit((unsigned char)p[-1]) || p[-1] == ';' || p[-1] == '['); p--)
             if (p[-1] == '[' && p - 1 > start && p[-2] == '\033')
                 return false;
     return is_part(at[-1]) || at[-1] == '.';

@@ -16,7 +16,9 @@ enum {
     LEFT_MOST = 4096, /* containers that were let go, by where their logs were left */
     NAMES_MOST = 64,  /* words that lines are narrowed to; beyond that old ones are forgotten */
 };
-#define OLD_NS INT64_C(60000000000) /* a container that began so long before us is no new one, whatever the clocks say */
+#define OLD_NS                                                                                               \
+    INT64_C(60000000000) /* a container that began so long before us is no new one, whatever the clocks say  \
+                          */
 
 struct instance;
 
@@ -26,8 +28,8 @@ struct place {
     char *instance_id; /* containerID of the instance that was seen last */
     struct instance *current;
     struct instance *last; /* the run before it, while that is read */
-    bool seen; /* in the list that is being read */
-    bool over; /* its Pod has succeeded or failed: nothing is started any more */
+    bool seen;             /* in the list that is being read */
+    bool over;             /* its Pod has succeeded or failed: nothing is started any more */
 };
 
 /* One run of a container. */
@@ -41,7 +43,7 @@ struct instance {
     char *namespace, *pod, *container, *id;
     char **names; /* only lines that name one of them; NULL = all */
     int64_t since_ns, tail_lines;
-    int64_t last_ns; /* of the lines so far */
+    int64_t last_ns;        /* of the lines so far */
     struct kube_req *check; /* of what the Pod is now, when there is a doubt */
     bool ended, restarted;  /* the container; to be told to the stream when it begins */
     struct place *last_of;  /* where it is the run before the current one */
@@ -57,7 +59,9 @@ struct tail_pods {
     struct map *places;
     struct map *workloads; /* uid of the owner -> number of its Pods so far, as a pointer */
     struct map *siblings;  /* namespace/pod -> its number + 1 */
-    struct map *left;      /* containerID -> int64_t: what is let go is read on from there when it comes back */
+    struct map *left; /* containerID -> int64_t: what is let go is read on from there when it comes back */
+    bool selected;    /* the list that is read next is of another selection */
+    bool blocked;     /* a container is wanted that was let go and is not read to its end yet */
     struct loop_defer *again;
     int64_t start_ns; /* wall clock */
     struct instance *instances, *queue, **queue_end;
@@ -111,6 +115,10 @@ static void instance_free(struct instance *i)
         if (map_len(p->left) >= LEFT_MOST)
             map_clear(p->left);
         map_set(p->left, i->id, at);
+        /* It was wanted again meanwhile, which could not be done before. */
+        if (p->blocked)
+            read_again(p);
+        p->blocked = false;
     }
     if (i->prev)
         i->prev->next = i->next;
@@ -128,13 +136,6 @@ static void instance_free(struct instance *i)
     free(i->id);
     strv_free(i->names);
     free(i);
-}
-
-/* What was let go and is wanted again meanwhile could not be taken up before. */
-static void look_again(struct tail_pods *p, bool was_let_go)
-{
-    if (was_let_go)
-        read_again(p);
 }
 
 static void maybe_done(struct tail_pods *p)
@@ -263,7 +264,6 @@ static void on_stream(void *arg, enum tail_stream_state state, const struct err 
                  err_text(err));
         else
             note(p, true, "- %s/%s %s", i->namespace, i->pod, i->container);
-        look_again(p, i->let_go);
         instance_free(i);
         start_waiting(p);
         maybe_done(p);
@@ -437,8 +437,10 @@ static unsigned state_of(const cJSON *status)
 static bool is_ending(struct tail_pods *p, const char *id)
 {
     for (struct instance *i = p->instances; i; i = i->next)
-        if (i->let_go && streq(i->id, id))
+        if (i->let_go && streq(i->id, id)) {
+            p->blocked = true;
             return true;
+        }
     return false;
 }
 
@@ -589,8 +591,11 @@ static void on_synced(void *arg)
     bool first = !p->listed;
 
     for (struct map_iter it = {0}; map_next(p->places, &it);)
-        if (!((struct place *)it.value)->seen)
+        if (!((struct place *)it.value)->seen && p->selected)
+            let_go(p, it.value);
+        else if (!((struct place *)it.value)->seen)
             drop_place(p, it.value);
+    p->selected = false;
     p->listed = true;
     start_waiting(p);
     if (first && p->options.listed)
@@ -659,6 +664,7 @@ static void read_again(struct tail_pods *p)
 void tail_pods_select(struct tail_pods *p, const char *label_selector)
 {
     xstr_replace(&p->label_selector, label_selector);
+    p->selected = true;
     read_again(p);
 }
 
