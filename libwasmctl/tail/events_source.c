@@ -31,7 +31,8 @@ struct tail_events {
     struct loop *loop;
     char *context, *namespace;
     struct kube_informer *informer;
-    struct map *sources; /* namespace -> struct tail_source */
+    struct map *sources;        /* namespace -> struct tail_source */
+    struct tail_source *coming; /* until the first list is here: others wait for it, as far as they do */
     struct events past, held;
     struct loop_defer *over;
     bool synced, told, ended;
@@ -279,6 +280,8 @@ static void end_sources(struct tail_events *t)
     for (struct map_iter it = {0}; !t->ended && map_next(t->sources, &it);)
         tail_source_end(it.value);
     t->ended = true;
+    if (t->coming)
+        tail_source_end(TAKE_PTR(t->coming));
 }
 
 /* Out of the informer's hands, which may be freed then. */
@@ -299,6 +302,7 @@ static void on_synced(void *arg)
     if (t->synced)
         return;
     tell_past(t);
+    tail_source_end(TAKE_PTR(t->coming));
     t->synced = true;
     if (!t->options.follow)
         t->over = loop_defer(t->loop, on_over, t);
@@ -328,6 +332,8 @@ struct tail_events *tail_events_new(const struct tail_events_options *options)
     t->context = xstrdup(options->context);
     t->namespace = xstrdup_null(options->namespace);
     t->sources = map_new(NULL);
+    struct tail_info info = {.context = xstrdup(options->context), .pod = xstrdup("events")};
+    t->coming = tail_source_new(options->engine, &info, 0, options->tail_lines != 0, on_room, t);
     struct kube_informer_options informer = {
         .resource = kube_builtin_kind("v1", "Event"),
         .namespace = t->namespace,
