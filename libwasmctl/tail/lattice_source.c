@@ -11,13 +11,19 @@
 enum {
     PROBE_MS = 2000, /* a watcher asks hosts less often than who acts on them */
     HOSTS_MOST = 10000,
+    RECENT = 16,
 };
+
+#define REPEATED_NS INT64_C(1000000000)
 
 struct tail_lattice {
     struct tail_lattice_options options;
     char *context, *name;
     struct lattice *lat;
     struct tail_source *source;
+    char *recent[RECENT]; /* texts of events, to tell one once */
+    int64_t recent_ns[RECENT];
+    size_t next_recent;
     struct map *told; /* host -> its state as it was told, +1 */
     int64_t away_ms;  /* loop clock: since when it is away; -1: it is not */
     bool reached, told_away;
@@ -91,12 +97,25 @@ char *tail_lattice_text(const struct lat_event *e, const char *host)
     if (e->kind == LAT_EVENT_COMPONENT_SCALED && !e->count)
         text = xasprintf("component %s stopped", e->subject);
     else if (e->kind == LAT_EVENT_COMPONENT_SCALED)
-        text = xasprintf("component %s scaled to %" PRIu32, e->subject, e->count);
+        text = xasprintf("component %s scaled to %" PRIu32 " calls at once", e->subject, e->count);
     else
         text = xasprintf("%s %s %s", what, e->subject, verb);
     text = with(text, " on ", host);
     text = with(text, ": ", e->image);
     return with(text, ": ", e->error);
+}
+
+/* A v1 host says of one change two and three times that a component was scaled. */
+static bool is_repeated(struct tail_lattice *t, const char *text, int64_t ns)
+{
+    for (size_t i = 0; i < RECENT; i++)
+        if (streq_null(t->recent[i], text) && ns - t->recent_ns[i] < REPEATED_NS &&
+            t->recent_ns[i] - ns < REPEATED_NS)
+            return true;
+    xstr_replace(&t->recent[t->next_recent], text);
+    t->recent_ns[t->next_recent] = ns;
+    t->next_recent = (t->next_recent + 1) % RECENT;
+    return false;
 }
 
 static void on_event(void *arg, const struct lat_event *e)
@@ -110,7 +129,9 @@ static void on_event(void *arg, const struct lat_event *e)
         return;
     _cleanup_free_ char *host = host_text(e->host, lat_host_get(t->lat, e->host));
     _cleanup_free_ char *text = tail_lattice_text(e, host);
-    put(t, e->time_ns ? e->time_ns : time_now_ns(), 0, text);
+    int64_t ns = e->time_ns ? e->time_ns : time_now_ns();
+    if (!is_repeated(t, text, ns))
+        put(t, ns, 0, text);
 }
 
 /* What of a host's state is news, in view of what was told of it last; NULL = nothing. */
@@ -237,6 +258,8 @@ void tail_lattice_free(struct tail_lattice *t)
         return;
     lat_close(t->lat);
     tail_source_end(t->source);
+    for (size_t i = 0; i < RECENT; i++)
+        free(t->recent[i]);
     map_free(t->told);
     free(t->context);
     free(t->name);

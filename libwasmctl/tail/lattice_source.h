@@ -32,7 +32,8 @@ int tail_lattice_new(const struct tail_lattice_options *options, struct tail_lat
 void tail_lattice_free(struct tail_lattice *t);
 DEFINE_CLEANUP(struct tail_lattice *, tail_lattice_free)
 
-/* An event as text: "component ns_web scaled to 3 on N...: image"; caller frees. host: how people know it. */
+/* An event as text: "component ns_web scaled to 3 calls at once on N...: image"; caller frees. host: how
+ * people know it. */
 char *tail_lattice_text(const struct lat_event *e, const char *host);
 
 #endif
