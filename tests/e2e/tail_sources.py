@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 
-from harness import (WASMCTL, Env, actor, answers, apply, ctl, delete, expect, free_port, get, http_get, http_pair, remove_pair, running_on, test,
+from harness import (WASMCTL, Env, actor, answers, apply, ctl, delete, dev, expect, free_port, http_get, http_pair, remove_pair, running_on, test,
                      wait_for, wait_ready)
 
 
@@ -62,7 +62,8 @@ def tail_follows_an_actor_from_host_to_host():
         whole.says("^events Normal .* wasmactor/tailed: ")
         expect(not any("hello: GET" in line for line in named.lines), "a line that names no component is shown")
         at, at_whole = len(named.lines), len(whole.lines)
-        os.kill(child_of(first)["pid"], signal.SIGKILL)
+        killed = child_of(first)["name"]
+        dev("host", "kill", killed, "--signal", "9")
         whole.says(rf"^lattice/default .*host {first}.* heartbeat lost", at_whole)
         second = wait_for("another host runs it", lambda: (h := host_of("default_tailed")) and h != first and h)
         other = f"wasmcloud-{child_of(second)['name']}"
@@ -75,7 +76,7 @@ def tail_follows_an_actor_from_host_to_host():
             logged = [line.replace("(late) ", "") for line in tail.lines if re.search(r" \d{4}-.*component started", line)]
             expect(len(logged) == len(set(logged)), f"a line twice: {logged}")
     remove_pair("tailed")
-    wait_for("the host is back", lambda: all(h["state"] == "running" for h in (Env.get().read() or Env.get()).hosts()))
+    dev("host", "start", killed)
 
 
 @test
