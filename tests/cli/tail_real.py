@@ -81,6 +81,8 @@ class Reader:
 
     def __init__(self, kubeconfig, *args, contexts=CONTEXTS):
         self.restarts, self.began = False, None
+        self.gate = threading.Event()  # cleared: nothing is read
+        self.gate.set()
         self.first, self.at, self.holes = {}, {}, collections.defaultdict(list)
         self.repeated, self.disorder, self.late, self.lines, self.strange, self.talk = [], 0, 0, 0, [], []
         self.latest = 0
@@ -94,6 +96,7 @@ class Reader:
 
     def read(self):
         for line in self.process.stdout:
+            self.gate.wait()
             found = PLAIN.match(line.rstrip(b"\n"))
             if found:
                 self.take(found)
@@ -137,6 +140,45 @@ class Reader:
         return self.at.get((context.encode(), source.encode()), 0) - 1
 
 
+class SternReader(Reader):
+    """One stern a cluster, with what it needs to show all."""
+
+    def __init__(self, kubeconfig, *args):
+        self.restarts, self.began = False, None
+        self.first, self.at, self.holes = {}, {}, collections.defaultdict(list)
+        self.repeated, self.disorder, self.late, self.lines, self.strange, self.talk = [], 0, 0, 0, [], []
+        self.latest, self.runs, self.lock = 0, collections.defaultdict(list), threading.Lock()
+        namespace = args[args.index("-n") + 1]
+        more = [a for a in args if a.startswith("--tail")]
+        self.processes = [subprocess.Popen(
+            [part("stern"), "--kubeconfig", kubeconfig, "--context", context, "-n", namespace, "--max-log-requests=1000", "-o", "raw",
+             "--color=never", "--only-log-lines", *more, "."], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for context in CONTEXTS]
+        self.threads = [threading.Thread(target=self.read_one, args=(c, p), daemon=True) for c, p in zip(CONTEXTS, self.processes)]
+        self.threads += [threading.Thread(target=self.listen_to, args=(p,), daemon=True) for p in self.processes]
+        for thread in self.threads:
+            thread.start()
+
+    def read_one(self, context, process):
+        for line in process.stdout:
+            found = PLAIN.match(context.encode() + b" - - " + line.rstrip(b"\n"))
+            with self.lock:
+                if found:
+                    self.take(found)
+                else:
+                    self.strange.append(line.decode().rstrip("\n"))
+
+    def listen_to(self, process):
+        for line in process.stderr:
+            self.talk.append(line.decode().rstrip("\n"))
+
+    def end(self):
+        for process in self.processes:
+            process.terminate()
+            process.wait(20)
+        for thread in self.threads:
+            thread.join(10)
+
+
 class Stage:
     def __init__(self, options, folder):
         self.options, self.clusters = options, {}
@@ -163,8 +205,9 @@ class Stage:
 class Run:
     """One case: nodes that write, a tail that reads, and the account at the end."""
 
-    def __init__(self, stage, name, *tail, node=(), rate=None, sources=None, before=None):
+    def __init__(self, stage, name, *tail, node=(), rate=None, sources=None, before=None, kubeconfig=None):
         self.stage, self.name = stage, name
+        self.patience = 10 if stage.options.stern else PATIENCE
         self.rate, self.sources = rate or stage.options.rate, sources or stage.options.sources
         self.nodes = {}
         for context, ms in CONTEXTS.items():
@@ -174,7 +217,8 @@ class Run:
             wait_for("enough lines of all", lambda: all(s["lines"] > 20 for n in self.nodes.values() for s in n.pods().values()))
             for one in self.nodes.values():
                 before(one)
-        self.reader = Reader(stage.kubeconfig, "-n", name, f"--order-window={WINDOW_MS}ms", "--only-log-lines", *tail, ".")
+        reader = SternReader if stage.options.stern else Reader
+        self.reader = reader(kubeconfig or stage.kubeconfig, "-n", name, f"--order-window={WINDOW_MS}ms", "--only-log-lines", *tail, ".")
 
     def each(self, method, path):
         for node in self.nodes.values():
@@ -186,7 +230,11 @@ class Run:
 
         def behind():
             return [f"{c}/{p}" for (c, p), n in wanted.items() if self.reader.seen(c, p) < n]
-        wait_for(lambda: f"lines of {behind()[:5]} and others ({len(behind())} in all)", lambda: not behind())
+        try:
+            wait_for(lambda: f"lines of {behind()[:5]} and others ({len(behind())} in all)", lambda: not behind(), self.patience)
+        except Failed:
+            if not self.stage.options.stern:
+                raise
 
     def finish(self, runs=None):
         """Nothing more is written; waits until all that was has come, and closes everything. runs: of sources that ended before,
@@ -198,7 +246,10 @@ class Run:
         def missing():
             return [f"{c}/{p} has {self.reader.seen(c, p)} of {n}" for c, p, n in self.all if n and self.reader.seen(c, p) < n]
         try:
-            wait_for(lambda: f"the last lines: {missing()[:5]} and others ({len(missing())} in all)", lambda: not missing())
+            wait_for(lambda: f"the last lines: {missing()[:5]} and others ({len(missing())} in all)", lambda: not missing(), self.patience)
+        except Failed:
+            if not self.stage.options.stern:
+                raise
         finally:
             self.reader.end()
             for node in self.nodes.values():
@@ -209,6 +260,11 @@ class Run:
         lost = sum(b - a + 1 for ranges in r.holes.values() for a, b in ranges)
         # A source of which nothing was to be skipped begins with its first line.
         late_start = sum(n - first for n in r.first.values() if n > first) if first is not None else 0
+        if self.stage.options.stern:
+            unread = sum(max(n - max(self.reader.seen(c, p), 0), 0) for c, p, n in self.all)
+            print(f"stern {self.name}: {r.lines} lines of {len(r.at)} sources: {lost} lost in the middle, {unread} at the end, "
+                  f"{len(r.repeated)} repeated, {len(r.strange)} broken lines", flush=True)
+            return
         told = [line for line in r.strange if "missing" in line or "gap" in line.lower() or "lost" in line.lower()]
         print(f"{self.name}: {r.lines} lines of {len(r.at)} sources ({self.rate}/s each): {lost + late_start} lost, {len(r.repeated)} repeated, "
               f"{r.disorder} out of order, {r.late} late, {len(told)} gap lines", flush=True)
@@ -439,15 +495,18 @@ CASES = [unwell, plain, default_window, killed_1s, killed_5s, killed_30s, killed
 LONG = {killed_30s}
 
 
-def main():
+def main(cases=tuple(CASES), long=frozenset(LONG)):
     parser = argparse.ArgumentParser()
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--stern", action="store_true", help="read with stern, and tell what it loses")
     parser.add_argument("--rate", type=int)
     parser.add_argument("--sources", type=int)
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()
     options.rate = options.rate or (300 if options.long else 40)
     options.sources = options.sources or (50 if options.long else 20)
+    if options.stern and not part("stern"):
+        parser.error("stern was not built: dev/parts/build.sh stern")
     if not part("etcd") or not part("kube-apiserver") or not part("kubectl"):
         print("the real parts were not built")
         sys.exit(77)
@@ -455,8 +514,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(options, folder)
         try:
-            for case in CASES:
-                if options.cases and case.__name__ not in options.cases or not options.cases and case in LONG and not options.long:
+            for case in cases:
+                if options.cases and case.__name__ not in options.cases or not options.cases and case in long and not options.long:
                     continue
                 begin = time.monotonic()
                 try:
@@ -470,4 +529,5 @@ def main():
     sys.exit(bool(failed))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,8 @@
  * the first line that can be read and of the last one written by the running container POST /stop?pod=GLOB
  * the containers write no more (their numbers stay as they are); {"pods": N} POST /restart?pod=GLOB    the
  * containers end and are started anew; numbers begin at 1 again POST /end?pod=GLOB        the containers end,
- * and are not started again GET  /ended               short-lived Pods that are over: [{"pod", "lines"}], at
+ * and are not started again POST /clock?pod=GLOB&back_ms=N   from the next line on the times of the running
+ * containers are so much earlier GET  /ended               short-lived Pods that are over: [{"pod", "lines"}], at
  * most the last 10,000
  *
  * Exit: 0 ended, 1 failed, 2 wrong use.
@@ -49,6 +50,7 @@ struct script {
     char *name;
     int64_t t0, t1; /* t1: when it stopped writing; 0 = it goes on */
     int64_t first;  /* lines before it were put aside */
+    int64_t jump_at, jump_ns; /* the node's clock was set by so much before this line; 0 = it was not */
     bool over;      /* the container has ended */
 };
 
@@ -75,6 +77,7 @@ struct program {
     struct loop_io *in;
     const char *ns;
     int64_t pods, rate, bytes, short_per_minute, short_ms, linger_ms;
+    int64_t jump_ns;      /* of the request that is being answered */
     int64_t shorts;       /* made so far */
     int64_t shorts_since; /* ns */
     bool told;
@@ -97,7 +100,8 @@ static int64_t time_of(const struct script *s, int64_t seq)
 {
     int64_t rate = s->program->rate, n = seq - 1;
 
-    return s->t0 + n / rate * NS_PER_S + (n % rate * NS_PER_S + rate - 1) / rate;
+    return s->t0 + n / rate * NS_PER_S + (n % rate * NS_PER_S + rate - 1) / rate +
+           (s->jump_at && seq >= s->jump_at ? s->jump_ns : 0);
 }
 
 static void *script_open(struct dev_log *log, int64_t tail)
@@ -245,6 +249,16 @@ static void stop(void *arg _unused_, struct dev_pod *pod)
         b->now->t1 = time_now_ns();
 }
 
+/* One jump of a run is remembered. */
+static void set_clock(void *arg, struct dev_pod *pod)
+{
+    const struct program *p = arg;
+    struct box *b = pod->owner;
+
+    b->now->jump_at = written(b->now) + 1;
+    b->now->jump_ns = p->jump_ns;
+}
+
 static cJSON *short_story(const struct box *b)
 {
     cJSON *o = json_object("pod", b->pod->name, NULL);
@@ -332,10 +346,12 @@ static bool on_control(void *arg, struct dev_exchange *x)
     static const struct {
         const char *path;
         void (*fn)(void *arg, struct dev_pod *pod);
-    } deeds[] = {{"/stop", stop}, {"/restart", restart}, {"/end", end}};
+    } deeds[] = {{"/stop", stop}, {"/restart", restart}, {"/end", end}, {"/clock", set_clock}};
     struct program *p = arg;
     const char *path = dev_exchange_path(x);
-    _cleanup_free_ char *pattern = dev_query_get(dev_exchange_query(x), "pod");
+    _cleanup_free_ char *pattern = dev_query_get(dev_exchange_query(x), "pod"),
+                        *back = dev_query_get(dev_exchange_query(x), "back_ms");
+    int64_t ms = 0;
 
     if (streq(dev_exchange_method(x), "GET") && streq(path, "/pods")) {
         dev_exchange_json(x, 200, pods_json(p));
@@ -345,6 +361,9 @@ static bool on_control(void *arg, struct dev_exchange *x)
         dev_exchange_json(x, 200, ended_json(p));
         return true;
     }
+    if (back && !str_to_i64(back, 0, 3600 * 1000, &ms))
+        return false;
+    p->jump_ns = -ms * 1000000;
     for (size_t i = 0; i < ARRAY_LEN(deeds) && streq(dev_exchange_method(x), "POST"); i++)
         if (streq(path, deeds[i].path)) {
             cJSON *o = cJSON_CreateObject();
