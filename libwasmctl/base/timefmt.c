@@ -8,6 +8,8 @@
 #include "base/str.h"
 
 #define NS_PER_SEC INT64_C(1000000000)
+/* 291 years, where int64_t holds 292 of nanoseconds. */
+enum { FIRST_YEAR = 1900, LAST_YEAR = 2190 };
 
 static int64_t pinned;
 
@@ -86,9 +88,11 @@ int time_parse_rfc3339(const char *s, int64_t *ret_ns, struct err **err)
               read_digits(&p, 2, &tm.tm_mday) && (*p == 'T' || *p == 't' || *p == ' ') && p++ &&
               read_digits(&p, 2, &tm.tm_hour) && *p++ == ':' && read_digits(&p, 2, &tm.tm_min) &&
               *p++ == ':' && read_digits(&p, 2, &tm.tm_sec);
-    if (!ok || year < 1678 || year > 2261 || month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+    if (!ok || month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
         tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
         return err_set(err, ERR_INVALID, "\"%s\" is not a time like 2026-01-02T03:04:05Z", s);
+    if (year < FIRST_YEAR || year > LAST_YEAR)
+        return err_set(err, ERR_INVALID, "\"%s\" is not in the years %d to %d", s, FIRST_YEAR, LAST_YEAR);
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
 

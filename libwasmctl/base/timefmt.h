@@ -17,7 +17,8 @@ int64_t time_mono_ns(void);
 enum { TIME_RFC3339_LEN = 40 };
 /* UTC, digits = 0, 3, 6 or 9 fractional digits: "2026-01-02T03:04:05.678Z". */
 const char *time_rfc3339(int64_t ns, int digits, char out[TIME_RFC3339_LEN]);
-/* RFC 3339 with any number of fractional digits and any offset. 0, or ERR_INVALID. */
+/* RFC 3339 with any number of fractional digits and any offset, of the years 1900 to 2190: the difference of any two
+ * that it accepts, or of one and the present, fits int64_t. 0, or ERR_INVALID. */
 int time_parse_rfc3339(const char *s, int64_t *ret_ns, struct err **err);
 
 /* Go-style durations: "500ms", "3s", "1h30m", "0". Up to 100 years. Nanoseconds. ERR_INVALID names the text.

@@ -302,8 +302,8 @@ static int read_answer(struct kube_exec *e, struct kube_credential *c, struct er
     if (str_empty(token) && str_empty(cert))
         return bad(e, ERR_PROTOCOL, err, "gave neither a token nor a client certificate");
     int64_t when = INT64_MAX;
-    /* Nanoseconds end in 2262; what is given out for longer does not expire. */
-    bool far = !str_empty(expires) && strspn(expires, "0123456789") == 4 && strncmp(expires, "2262", 4) >= 0;
+    /* What is given out for longer than times are read does not expire. */
+    bool far = !str_empty(expires) && strspn(expires, "0123456789") == 4 && strncmp(expires, "2191", 4) >= 0;
     if (!str_empty(expires) && time_parse_rfc3339(expires, &when, NULL) < 0 && !far)
         return bad(e, ERR_PROTOCOL, err, "gave an expirationTimestamp that is no time");
     *c = (struct kube_credential){

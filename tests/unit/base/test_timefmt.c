@@ -24,7 +24,9 @@ static void test_rfc3339(void **state _unused_)
                                       "2026-01-02T03:04:05",
                                       "2026-01-02T03:04:05Zx",
                                       "2026-01-02T03:04:05+2:00",
-                                      "x026-01-02T03:04:05Z"};
+                                      "x026-01-02T03:04:05Z",
+                                      "1899-12-31T23:59:59Z",
+                                      "2191-01-01T00:00:00Z"};
     char text[TIME_RFC3339_LEN];
     int64_t ns;
 
@@ -37,6 +39,10 @@ static void test_rfc3339(void **state _unused_)
         assert_int_equal(time_parse_rfc3339(bad[i], &ns, &e), ERR_INVALID);
         assert_non_null(e);
     }
+    int64_t first, last, span;
+    assert_int_equal(time_parse_rfc3339("1900-01-01T00:00:00+23:59", &first, NULL), 0);
+    assert_int_equal(time_parse_rfc3339("2190-12-31T23:59:60.999999999-23:59", &last, NULL), 0);
+    assert_false(__builtin_sub_overflow(last, first, &span) || __builtin_sub_overflow(first, last, &span));
 }
 
 static void test_durations(void **state _unused_)
