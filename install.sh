@@ -21,7 +21,7 @@ packages_parts='util-linux procps ca-certificates'
 packages_actor='clang-14 lld-14 wasi-libc libclang-rt-14-dev-wasm32'
 packages_demo='curl'
 packages_fuzz='clang-14 libclang-rt-14-dev'
-packages_test='libcmocka-dev python3 valgrind curl openssl git'
+packages_test='libcmocka-dev python3 valgrind curl openssl git tmux ncurses-term'
 
 usage() {
     cat <<USAGE

@@ -606,6 +606,7 @@ import faults  # noqa: E402,F401
 import scale  # noqa: E402,F401
 import node  # noqa: E402,F401
 import tail_sources  # noqa: E402,F401
+import dash  # noqa: E402,F401
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))
