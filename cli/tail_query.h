@@ -81,6 +81,8 @@ struct tail_extras_options {
 struct tail_extras *tail_extras_new(const struct tail_extras_options *options);
 void tail_extras_free(struct tail_extras *x);
 size_t tail_extras_pending(const struct tail_extras *x);
+/* What the queries mean is listed, or cannot be. */
+void tail_extras_known(struct tail_extras *x);
 /* The queries mean other objects; another Pod was found meant. */
 void tail_extras_changed(struct tail_extras *x);
 void tail_extras_again(struct tail_extras *x);

@@ -283,6 +283,12 @@ void tail_extras_changed(struct tail_extras *x)
     tail_extras_again(x);
 }
 
+void tail_extras_known(struct tail_extras *x)
+{
+    for (size_t i = 0; i < x->events.len; i++)
+        tail_events_known(x->events.items[i]);
+}
+
 void tail_extras_again(struct tail_extras *x)
 {
     for (size_t i = 0; i < x->events.len; i++)

@@ -339,6 +339,8 @@ static void on_listed(void *arg, size_t found, const struct err *err)
                      ? "no containers found"
                      : "no containers found; waiting for some to come (Ctrl-C ends this)");
     }
+    if (x->extras && (err || !x->unlisted))
+        tail_extras_known(x->extras);
     maybe_begun(x->shared);
     cmd_enter(was);
 }

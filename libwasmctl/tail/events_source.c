@@ -35,6 +35,7 @@ struct tail_events {
     struct tail_source *coming; /* until the first list is here: others wait for it, as far as they do */
     struct events past, held;
     struct loop_defer *over;
+    bool listed, known; /* by the server; what is wanted */
     bool synced, told, ended;
 };
 
@@ -295,17 +296,29 @@ static void on_over(void *arg)
         t->options.done(t->options.arg, NULL);
 }
 
-static void on_synced(void *arg)
+static void maybe_tell_past(struct tail_events *t)
 {
-    struct tail_events *t = arg;
-
-    if (t->synced)
+    if (t->synced || !t->listed || !t->known)
         return;
     tell_past(t);
     tail_source_end(TAKE_PTR(t->coming));
     t->synced = true;
     if (!t->options.follow)
         t->over = loop_defer(t->loop, on_over, t);
+}
+
+static void on_synced(void *arg)
+{
+    struct tail_events *t = arg;
+
+    t->listed = true;
+    maybe_tell_past(t);
+}
+
+void tail_events_known(struct tail_events *t)
+{
+    t->known = true;
+    maybe_tell_past(t);
 }
 
 static void on_state(void *arg, const struct err *err)

@@ -42,6 +42,9 @@ struct tail_events_options {
 struct tail_events *tail_events_new(const struct tail_events_options *options);
 void tail_events_free(struct tail_events *t);
 DEFINE_CLEANUP(struct tail_events *, tail_events_free)
+/* What is wanted is known as far as it can be: those that were there before can be told. To be called once,
+ * at least. */
+void tail_events_known(struct tail_events *t);
 /* More may be wanted now: those that are kept are asked about again. */
 void tail_events_again(struct tail_events *t);
 

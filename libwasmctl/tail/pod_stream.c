@@ -139,7 +139,8 @@ static void end(struct tail_pod_stream *s, const struct err *err)
         tail_split_end(&s->split, on_line, s);
     }
     if (s->unread && s->options.follow) {
-        static const char text[] = "the end of the log could not be read before it was gone: lines may be missing";
+        static const char text[] =
+            "the end of the log could not be read before it was gone: lines may be missing";
         struct tail_line gap = {
             .ns = s->resume.latest_ns, .text = text, .len = sizeof(text) - 1, .flags = TAIL_GAP};
         s->options.line(s->options.arg, &gap);
@@ -223,7 +224,9 @@ static void on_done(void *arg, const struct kube_response *response _unused_, co
     s->request = NULL;
     s->sure = false;
     s->tries = err && !err->http && s->options.follow ? 0 : s->tries + 1;
-    s->unread = err ? s->unread : false;
+    /* The end of an answer that was begun before the container's end was known may have come too early. */
+    if (!err)
+        s->unread = !s->last_open;
     if (!err && (!s->options.follow || s->last_open)) {
         bool whole = is_whole(s);
         buf_truncate(&s->half, 0);

@@ -25,6 +25,9 @@ class WorldHandler(Handler):
             self.server.requests.append((path, query))
             self.world(path, query)
         else:
+            if path.endswith("/pods") and self.server.pods_after:
+                with self.server.changed:
+                    self.server.changed.wait_for(lambda: self.server.pods_after in self.server.watching, 10)
             super().do_GET()
 
     def world(self, path, query):
@@ -54,7 +57,9 @@ class WorldHandler(Handler):
             server.gone[path] -= 1
             self.answer(410, {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
             return
-        server.watching.add((path, name))
+        with server.changed:
+            server.watching.add((path, name))
+            server.changed.notify_all()
         self.begin()
         self.left = None
         cut = server.cuts
@@ -76,6 +81,7 @@ class WorldHandler(Handler):
 class World(LogServer):
     def __init__(self, pods):
         self.objects, self.history, self.gone, self.watching, self.cuts = {}, [], {}, set(), 0
+        self.pods_after = None  # a watch before which Pods are not listed
         self.collections = {"/api/v1/namespaces/default/events", "/api/v1/events", "/apis/apps/v1/namespaces/default/deployments",
                             "/apis/batch/v1/namespaces/default/jobs", "/apis/batch/v1/namespaces/default/cronjobs",
                             "/api/v1/namespaces/default/services", "/api/v1/namespaces/default/replicationcontrollers",
@@ -319,6 +325,18 @@ class OurKinds(SourcesTest):
 
 
 class Events(SourcesTest):
+    def test_what_was_there_before_its_pod_is_known(self):
+        """Events are listed first: which of them are meant is only known with the Pods."""
+        server = self.world([Pod("web-1", Instance("a", 3, 60, past=1), labels={"app": "a"})])
+        server.put(DEPLOYMENTS, deployment("web", {"app": "a"}))
+        server.put(EVENTS, event("e1", "Pod", "web-1", "Created", when=time.time() - 600))
+        server.put(EVENTS, event("e2", "Pod", "db-1", "Created", when=time.time() - 600))
+        server.pods_after = (EVENTS, "")
+        process = self.tail("deployments.apps/web", "--events", "--only-log-lines")
+        self.says(process, "Created pod/web-1")
+        self.interrupt(process)
+        self.assertEqual(sum("events " in line for line in process.lines), 1, process.lines)
+
     def test_narrowed_and_never_twice(self):
         server = self.world([Pod("web-1", Instance("a", 400, 60, past=1), labels={"app": "a"}), Pod("db-1", Instance("b", 3, 100, past=1))])
         server.put(DEPLOYMENTS, deployment("web", {"app": "a"}))
