@@ -34,6 +34,7 @@ struct dev_node {
     void *arg;
     VEC(struct item *) namespaces;
     VEC(struct item *) pods;
+    VEC(struct removal *) removals;
     struct item *self;
     struct kube_watch *watch;
     struct kube_req *lease;
@@ -72,16 +73,59 @@ static cJSON *make_status(const struct item *t)
 static bool step(struct item *t);
 static void step_later(struct dev_node *n);
 
+/* A Pod that is to be deleted, until the API server has done it. */
+struct removal {
+    struct dev_node *node;
+    char *ns, *name;
+    struct kube_req *req;
+};
+
+static void removal_free(struct removal *r)
+{
+    kube_req_cancel(r->req);
+    free(r->ns);
+    free(r->name);
+    free(r);
+}
+
+static struct item *find(const struct dev_node *n, const char *ns, const char *name);
+
+static void on_removed(void *arg, const struct kube_response *response _unused_, const struct err *e)
+{
+    struct removal *r = arg;
+    struct dev_node *n = r->node;
+
+    r->req = NULL;
+    if (e && e->http != 404 && e->http != 403) {
+        if (!loop_timer_active(n->retry))
+            loop_timer_start(n->retry, RETRY_MS);
+        return;
+    }
+    for (size_t i = 0; i < n->removals.len; i++)
+        if (n->removals.items[i] == r) {
+            vec_remove(&n->removals, i);
+            break;
+        }
+    removal_free(r);
+}
+
+static void remove_now(struct removal *r)
+{
+    _cleanup_free_ char *path = kube_path(kube_builtin_find("pods"), r->ns, r->name, NULL);
+    struct kube_call call = {
+        .method = "DELETE", .path = path, .query = "gracePeriodSeconds=0", .done = on_removed, .arg = r};
+
+    if (!r->req)
+        r->req = kube_do(r->node->client, &call);
+}
+
 static void delete_pod(struct dev_node *n, const char *ns, const char *name)
 {
-    _cleanup_json_ cJSON *o = json_object("apiVersion", "v1", "kind", "Pod", NULL);
-    json_set_str(o, "metadata.namespace", ns);
-    json_set_str(o, "metadata.name", name);
-    _cleanup_free_ char *path = dev_object_path(o, NULL);
-    struct kube_call call = {.method = "DELETE", .path = path, .query = "gracePeriodSeconds=0"};
+    struct removal *r = xcalloc(1, sizeof(*r));
 
-    /* What comes of it tells the watch. */
-    kube_do(n->client, &call);
+    *r = (struct removal){.node = n, .ns = xstrdup(ns), .name = xstrdup(name)};
+    vec_push(&n->removals, r);
+    remove_now(r);
 }
 
 static void on_sent(void *arg, const struct kube_response *response _unused_, const struct err *e)
@@ -179,6 +223,15 @@ static void on_retry(void *arg)
 {
     struct dev_node *n = arg;
 
+    for (size_t i = n->removals.len; i-- > 0;) {
+        struct removal *r = n->removals.items[i];
+        if (!find(n, r->ns, r->name)) {
+            remove_now(r);
+        } else if (!r->req) { /* there is a new one by that name */
+            removal_free(r);
+            vec_remove(&n->removals, i);
+        }
+    }
     if (!n->later)
         step_all(n);
 }
@@ -590,6 +643,9 @@ void dev_node_free(struct dev_node *n)
     dev_http_free(n->kubelet);
     dev_http_free(n->control);
     dev_streams_release(&n->streams);
+    for (size_t i = 0; i < n->removals.len; i++)
+        removal_free(n->removals.items[i]);
+    free(n->removals.items);
     for (size_t i = 0; i < n->pods.len; i++)
         item_free(n->pods.items[i]);
     for (size_t i = 0; i < n->namespaces.len; i++)

@@ -12,8 +12,8 @@
  * the containers write no more (their numbers stay as they are); {"pods": N} POST /restart?pod=GLOB    the
  * containers end and are started anew; numbers begin at 1 again POST /end?pod=GLOB        the containers end,
  * and are not started again POST /clock?pod=GLOB&back_ms=N   from the next line on the times of the running
- * containers are so much earlier GET  /ended               short-lived Pods that are over: [{"pod", "lines"}], at
- * most the last 10,000
+ * containers are so much earlier GET  /ended               short-lived Pods that are over: [{"pod",
+ * "lines"}], at most the last 10,000
  *
  * Exit: 0 ended, 1 failed, 2 wrong use.
  */
@@ -40,6 +40,8 @@ enum {
     PEM_MAX = 64 * 1024,
     CONTAINER_ID_LEN = 64,
 };
+/* For so long a log is there after its Pod is not. */
+static const int64_t READ_ON_NS = INT64_C(10) * NS_PER_S;
 
 struct program;
 
@@ -48,10 +50,10 @@ struct script {
     struct dev_log log;
     struct program *program;
     char *name;
-    int64_t t0, t1; /* t1: when it stopped writing; 0 = it goes on */
-    int64_t first;  /* lines before it were put aside */
+    int64_t t0, t1;           /* t1: when it stopped writing; 0 = it goes on */
+    int64_t first;            /* lines before it were put aside */
     int64_t jump_at, jump_ns; /* the node's clock was set by so much before this line; 0 = it was not */
-    bool over;      /* the container has ended */
+    bool over;                /* the container has ended */
 };
 
 struct reader {
@@ -62,7 +64,7 @@ struct reader {
 
 /* What owns the runs of a Pod. */
 struct box {
-    struct dev_pod *pod;
+    struct dev_pod *pod; /* NULL: it was deleted, and somebody still reads the log */
     struct script *now, *last;
     int64_t end_ns, remove_ns; /* short-lived ones; else 0 */
 };
@@ -305,9 +307,16 @@ static void on_tick(void *arg)
                 vec_remove(&p->ended, 0);
             }
         } else if (b->remove_ns && now >= b->remove_ns) {
-            dev_node_pod_remove(p->node, b->pod);
-            box_free(b);
-            vec_remove(&p->boxes, i);
+            /* Who reads the log may do so to its end, as with a file that is unlinked. */
+            if (b->pod)
+                dev_node_pod_remove(p->node, b->pod);
+            b->pod = NULL;
+            if (!b->now->log.streams.len || now >= b->remove_ns + READ_ON_NS) {
+                box_free(b);
+                vec_remove(&p->boxes, i);
+            } else {
+                dev_log_wake(&b->now->log);
+            }
         } else if (b->now->log.streams.len) {
             dev_log_wake(&b->now->log);
         }
@@ -323,6 +332,8 @@ static cJSON *pods_json(const struct program *p)
 
     for (size_t i = 0; i < p->boxes.len; i++) {
         const struct box *b = p->boxes.items[i];
+        if (!b->pod)
+            continue;
         cJSON *o = short_story(b);
         json_set_int(o, "restarts", b->pod->restarts);
         json_set_int(o, "first", b->now->first);
@@ -472,7 +483,8 @@ static void farewell(struct program *p)
     while (p->boxes.len) {
         struct box *b = p->boxes.items[--p->boxes.len];
         end_run(b);
-        dev_node_pod_remove(p->node, b->pod);
+        if (b->pod)
+            dev_node_pod_remove(p->node, b->pod);
         box_free(b);
     }
     dev_node_leave(p->node);
