@@ -367,18 +367,21 @@ static void run_action(struct app *a, struct pane *p, const struct action *actio
         action->run(p);
 }
 
-void app_key(struct app *a, uint32_t key)
+/* Whether the key was good for anything. */
+static bool press(struct app *a, uint32_t key)
 {
     struct pane *p = app_focus(a);
     const struct action *action = NULL;
+    bool asks = a->confirm_yes || a->asking.on;
 
-    app_dirty(a);
+    if (asks && key & TUI_KEY_ALT)
+        return false;
     if (a->confirm_yes) {
         answer(a, key);
-        return;
+        return true;
     }
     if (app_ask_key(a, key))
-        return;
+        return true;
     xstr_replace(&a->said, NULL);
     if (p)
         action = keymap_find(a->o.keymap, p->class->name, p->class->actions, key);
@@ -389,12 +392,23 @@ void app_key(struct app *a, uint32_t key)
     if (!action && p && p->class->selection)
         action = keymap_find(a->o.keymap, "object", object_actions, key);
     if (!action && p && p->class->key && p->class->key(p, key))
-        return;
+        return true;
     if (!action)
         action = keymap_find(a->o.keymap, "global", app_actions, key);
     if (action)
         run_action(a, p, action);
     app_collect(a);
+    return action != NULL;
+}
+
+void app_key(struct app *a, uint32_t key)
+{
+    app_dirty(a);
+    /* Escape and a key right after it arrive as alt and that key. */
+    if (!press(a, key) && key & TUI_KEY_ALT) {
+        press(a, TUI_KEY_ESC);
+        press(a, key & ~(uint32_t)TUI_KEY_ALT);
+    }
 }
 
 void app_mouse(struct app *a, int x, int y, int wheel)

@@ -214,7 +214,7 @@ int64_t dev_cri_newest(const char *folder)
     int64_t newest = -1;
 
     for (struct dirent *e; d && (e = readdir(d));) {
-        const char *rest;
+        const char *rest = "";
         int64_t n = instance_of(e->d_name, &rest);
         if (n > newest)
             newest = n;
@@ -235,7 +235,7 @@ char **dev_cri_rotated(const char *folder, int64_t instance)
     DIR *d = opendir(folder);
 
     for (struct dirent *e; d && (e = readdir(d));) {
-        const char *rest;
+        const char *rest = "";
         if (instance_of(e->d_name, &rest) != instance || !str_starts(rest, ".log."))
             continue;
         _cleanup_free_ char *path = xasprintf("%s/%s", folder, e->d_name);
@@ -252,7 +252,7 @@ void dev_cri_prune(const char *folder, int64_t first)
     DIR *d = opendir(folder);
 
     for (struct dirent *e; d && (e = readdir(d));) {
-        const char *rest;
+        const char *rest = "";
         int64_t n = instance_of(e->d_name, &rest);
         if (n >= 0 && n < first)
             unlinkat(dirfd(d), e->d_name, 0);

@@ -126,7 +126,12 @@ def two_contexts():
 def dash_shows_a_lost_host_and_the_replacement():
     with Pool("dash", {"cloud": "here"}, {"cloud": "there"}) as pool, Screen("--layout", "v(hosts:40, actors:30, events:30)") as screen, \
             Watch("latticehosts") as hosts, Watch("wasmactors") as actors:
-        apply(actor("dashed", replicas=1, placement=pool.selector()))
+        # Hosts of other tests, long lost, are not to push these off the screen.
+        screen.type("/-l pool=dash")
+        screen.press("Enter")
+        dashed = actor("dashed", replicas=1, placement=pool.selector())
+        dashed["metadata"]["labels"] = {"pool": "dash"}
+        apply(dashed)
         wait_ready("dashed")
         victim = next(iter(pool.running("default_dashed")))
         other = next(h for h in pool.hosts if h is not victim)

@@ -32,6 +32,7 @@ CASES = [
     ("help", one.lines, "120x60", ["--layout", "hosts"], ["?"]),
     ("command", one.lines, "120x30", [], [":", "text:pro", "tab"]),
     ("command_done", one.lines, "120x30", [], [":", "text:pro", "tab", "enter"]),
+    ("command_left_and_zoomed_at_once", one.lines, "120x30", [], [":", "text:pro", "alt-z"]),
     ("command_wrong", one.lines, "120x30", [], [":", "text:nonsense", "enter"]),
     ("folded", one.lines, "100x25", ["--layout", "hosts"], ["o"]),
 ]
