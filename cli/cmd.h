@@ -94,6 +94,7 @@ enum cmd_args {
     CMD_ARGS_TEXT,    /* nothing that could be known */
     CMD_ARGS_OBJECTS, /* KIND NAME... or KIND/NAME... */
     CMD_ARGS_KIND,    /* KIND */
+    CMD_ARGS_LOGS,    /* names of Pods, or KIND/NAME of what has some */
     CMD_ARGS_HOSTS,   /* names of LatticeHosts */
     CMD_ARGS_CONTEXT, /* entries of the kubeconfig: one CONTEXT, CLUSTER or USER */
     CMD_ARGS_CLUSTER,

@@ -4,6 +4,8 @@
 
 #include "base/timefmt.h"
 #include "cli/fleet.h"
+#include "cli/tail_config.h"
+#include "cli/tail_prompt.h"
 #include "cli/when.h"
 
 #define O(member) offsetof(struct tail_options, member)
@@ -16,6 +18,10 @@ static const char *const output_choices[] = {"default", "raw",     "json",      
 
 static const struct cmd_opt tail_opts[] = {
     {"all-namespaces", 'A', OPT_FLAG, O(all_namespaces), NULL, NULL, "Pods of all namespaces"},
+    {"condition", 0, OPT_STRING, O(condition), "NAME[=STATUS]", NULL,
+     "Only Pods with this condition, like ready=false; STATUS is true when not given"},
+    {"config", 0, OPT_STRING, O(config), "FILE", NULL,
+     "Options from there; else tail.yaml in $XDG_CONFIG_HOME/wasmctl or ~/.config/wasmctl"},
     {"container", 'c', OPT_STRING, O(container), "REGEX", NULL, "Only containers whose names match"},
     {"container-colors", 0, OPT_CSV, O(container_colours), "SGR", NULL,
      "Colours of containers, as many as --pod-colors"},
@@ -32,6 +38,9 @@ static const struct cmd_opt tail_opts[] = {
      "No containers whose names match; repeatable"},
     {"exclude-pod", 0, OPT_LIST, O(exclude_pods), "REGEX", NULL, "No Pods whose names match; repeatable"},
     {"field-selector", 0, OPT_STRING, O(field_selector), "SELECTOR", NULL, "Only Pods whose fields match"},
+    {"fields", 0, OPT_CSV, O(fields), "NAME", NULL,
+     "Of JSON messages these members behind level and text, with commas: names, or paths like http.status; "
+     "means --output=pretty"},
     {"file", 0, OPT_LIST, O(files), "PATH", NULL,
      "Lines of a file, followed by its name through rotation and truncation; repeatable; Pods only with a "
      "query"},
@@ -49,12 +58,21 @@ static const struct cmd_opt tail_opts[] = {
     {"max-log-requests", 0, OPT_INT, O(streams_most), NULL, "1000",
      "Logs read at the same time from one context; more wait for their turn; 0 = any number", .min = 0,
      .max = 100000},
+    {"multiline", 0, OPT_STRING, O(multiline), "REGEX", NULL,
+     "Keep stack traces and what else is written over several lines together; with a pattern: of the lines "
+     "that "
+     "begin a record",
+     .bare = ""},
     {"no-follow", 0, OPT_FLAG, O(no_follow), NULL, NULL, "Print what there is and end"},
     {"node", 0, OPT_STRING, O(node), "NODE", NULL, "Only Pods of this node"},
     {"only-log-lines", 0, OPT_FLAG, O(only_lines), NULL, NULL,
      "Do not tell on stderr which containers come and go"},
     {"order-window", 0, OPT_DURATION, O(window_ns), NULL, "250ms",
      "How long a line may wait for earlier ones of other sources; 0 = print as they arrive"},
+    {"out-dir", 0, OPT_STRING, O(out_dir), "DIR", NULL,
+     "Write the lines of each container into a file of its own there, behind what it holds already, and none "
+     "to "
+     "stdout"},
     {"output", 'o', OPT_ENUM, O(output), "default|raw|json|ndjson|pretty|extjson|ppextjson", "default",
      "Form of the lines; pretty shows JSON messages readably", .choices = output_choices},
     {"pod-colors", 0, OPT_CSV, O(pod_colours), "SGR", NULL,
@@ -63,6 +81,12 @@ static const struct cmd_opt tail_opts[] = {
     {"selector", 'l', OPT_STRING, O(selector), "SELECTOR", NULL, "Only Pods whose labels match"},
     {"show-skew", 0, OPT_FLAG, O(show_skew), NULL, NULL,
      "Tell how far the clocks of the clusters are from the one here"},
+    {"prompt", 0, OPT_FLAG, O(prompt), NULL, NULL,
+     "List the Pods first, and follow those that are chosen then"},
+    {"qps", 0, OPT_INT, O(ignored), "N", NULL,
+     "Taken as stern's, and without effect: requests are not slowed down here, the server says when to",
+     .min = -1, .max = 1000000},
+    {"burst", 0, OPT_INT, O(ignored), "N", NULL, "As --qps", .min = 0, .max = 1000000},
     {"since", 0, OPT_STRING, O(since), "WHEN", NULL,
      "Only lines of the last while, like 5m, or from a time on, like 15:04 or 2026-01-02T03:04:05Z"},
     {"since-time", 0, OPT_STRING, O(since_time), "TIME", NULL,
@@ -95,7 +119,10 @@ static const struct cmd_opt tail_opts[] = {
 static int check(struct cmd_ctx *c, struct tail_options *o, struct err **err)
 {
     int64_t now = time_now_ns();
+    int r = tail_config_read(c, o->config, err);
 
+    if (r < 0)
+        return r;
     if (o->timezone && (setenv("TZ", o->timezone, 1) < 0))
         return err_set(err, ERR_INVALID, "--timezone=%s cannot be set", o->timezone);
     if (o->until && when_parse(o->until, true, now, &o->until_ns, err) < 0)
@@ -109,6 +136,12 @@ static int check(struct cmd_ctx *c, struct tail_options *o, struct err **err)
     if (o->no_follow && o->lattice_events)
         return cmd_usage(c, err,
                          "--lattice-events tells what happens from now on: it does not go with --no-follow");
+    if (o->fields && !cmd_given(c, "output"))
+        o->output = TAIL_OUTPUT_PRETTY;
+    if (o->fields && o->output != TAIL_OUTPUT_PRETTY)
+        return cmd_usage(c, err, "--fields goes with --output=pretty");
+    if (o->out_dir && o->total)
+        return cmd_usage(c, err, "--tail-total is of all containers together: it does not go with --out-dir");
     if (o->total && (o->lines < 0 || o->lines > o->total))
         o->lines = o->total;
     return 0;
@@ -123,12 +156,19 @@ static int run_tail(struct cmd_ctx *c, struct err **err)
 
     if (r < 0 || (tail_wants_pods(c) && (r = cmd_client(c, NULL, err)) < 0))
         return r;
+    if (o->prompt && fleet_is(c))
+        return cmd_usage(c, err, "--prompt chooses in one context, not in several");
+    if (o->prompt && !tail_wants_pods(c))
+        return cmd_usage(c, err, "--prompt chooses Pods: it does not go with files alone");
+    if (o->prompt && (r = tail_prompt(c, err)) < 0)
+        return r;
     void **place = fleet_shared(c, &key, tailing_free);
     struct tailing **shared = place ? (struct tailing **)place : &own;
     if (!*shared && (r = tailing_new(c, shared, err)) < 0)
         return r;
     if (tail_is_filter(c))
-        r = tail_stdin(tailing_filter(*shared), tailing_format(*shared), err);
+        r = tail_stdin(tailing_filter(*shared), tailing_format(*shared), o->multiline != NULL,
+                       tailing_begins(*shared), err);
     else
         r = tail_context(c, *shared, err);
     if (!place)
@@ -161,6 +201,7 @@ const struct cmd_entry cmd_tail = {
     .opts = tail_opts,
     .options_size = sizeof(struct tail_options),
     .max_args = -1,
+    .args = CMD_ARGS_LOGS,
     .flags = CMD_FLEET,
     .run = run_tail,
 };

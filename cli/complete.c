@@ -121,6 +121,8 @@ static const struct kube_resource *argument_kind(struct completing *g)
 {
     if (g->entry && g->entry->args == CMD_ARGS_HOSTS)
         return kube_builtin_find("latticehosts");
+    if (g->entry && g->entry->args == CMD_ARGS_LOGS)
+        return kube_builtin_find("pods");
     if (!g->args || !*g->args)
         return NULL;
     _cleanup_free_ char *word = xstrndup(*g->args, strcspn(*g->args, ",/"));
@@ -218,6 +220,10 @@ static bool offer_named_value(struct completing *g, const struct cmd_opt *o)
         }
     if (streq(o->name, "namespace")) {
         offer_objects(g, kube_builtin_find("namespaces"));
+        return true;
+    }
+    if (streq(o->name, "node")) {
+        offer_objects(g, kube_builtin_find("nodes"));
         return true;
     }
     return false;
@@ -331,6 +337,26 @@ static void offer_object_words(struct completing *g)
     }
 }
 
+/* Names of Pods, and the kinds that have some, with their slash. */
+static void offer_log_words(struct completing *g)
+{
+    static const char *const kinds[] = {"wasmactor/",  "wasmprovider/", "latticehost/", "lattice/",
+                                        "deployment/", "statefulset/",  "daemonset/",   "job/",
+                                        "cronjob/",    "service/"};
+
+    if (strchr(g->begun, '/')) {
+        offer_slash_form(g);
+        return;
+    }
+    g->given = g->args;
+    offer_objects(g, kube_builtin_find("pods"));
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (str_starts(kinds[i], g->begun)) {
+            offer(g, kinds[i], NULL);
+            g->directives |= COMPLETE_NO_SPACE;
+        }
+}
+
 static void offer_command_words(struct completing *g)
 {
     const struct cmd_entry *const *table = cmd_table();
@@ -355,6 +381,9 @@ static void offer_arguments(struct completing *g)
         break;
     case CMD_ARGS_OBJECTS:
         offer_object_words(g);
+        break;
+    case CMD_ARGS_LOGS:
+        offer_log_words(g);
         break;
     case CMD_ARGS_KIND:
         if (n == 0)

@@ -155,6 +155,11 @@ static int set_value(const struct cmd_opt *o, void *base, const char *value, str
     abort();
 }
 
+int opt_set(const struct opt_group *group, const struct cmd_opt *o, const char *value, struct err **err)
+{
+    return set_value(o, group->base, value, err);
+}
+
 void opt_defaults(const struct opt_group *groups, size_t ngroups)
 {
     for (size_t g = 0; g < ngroups; g++)

@@ -20,6 +20,9 @@ void opt_defaults(const struct opt_group *groups, size_t ngroups);
 int opt_parse(const struct opt_group *groups, size_t ngroups, int argc, char **argv, char **args,
               int *ret_nargs, char ***given, struct err **err);
 
+/* One value of one option of the group, as if it were on the command line; a string is borrowed. */
+int opt_set(const struct opt_group *group, const struct cmd_opt *o, const char *value, struct err **err);
+
 /* Frees what the lists hold. */
 void opt_release(const struct opt_group *groups, size_t ngroups);
 

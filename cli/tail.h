@@ -11,12 +11,14 @@ struct tail_options {
     const char *container, *selector, *field_selector, *node, *since, *since_time, *timezone;
     const char *until, *until_match, *template, *template_file;
     char **pod_colours, **container_colours;
-    int64_t lines, total, window_ns, streams_most;
+    int64_t lines, total, window_ns, streams_most, ignored;
     int64_t until_ns; /* of until; 0 = none */
     int output, times, state;
     bool all_namespaces, ignore_case, no_follow, previous, by_container, only_lines, from_stdin;
     bool init_containers, ephemeral_containers, until_complete, show_skew;
-    char **files;
+    char **files, **fields;
+    const char *multiline, *out_dir, *config, *condition;
+    bool prompt;
     bool events, lattice_events, host_lines;
 };
 
@@ -42,8 +44,10 @@ struct tailing;
 int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err);
 void tailing_free(void *t);
 struct tail_filter *tailing_filter(struct tailing *t);
+struct tail_filter *tailing_begins(struct tailing *t); /* of --multiline=REGEX; NULL */
 struct tail_format *tailing_format(struct tailing *t);
-/* Whether Pods are asked for; whether nothing but standard input is, which is then written straight through. */
+/* Whether Pods are asked for; whether nothing but standard input is, which is then written straight through.
+ */
 bool tail_wants_pods(const struct cmd_ctx *c);
 bool tail_is_filter(const struct cmd_ctx *c);
 /* Follows one context until it ends. */
@@ -53,7 +57,8 @@ int tail_context(struct cmd_ctx *c, struct tailing *shared, struct err **err);
  * several. */
 void tail_summary(const struct tail_engine *e);
 
-/* Lines of standard input, filtered and formatted. */
-int tail_stdin(struct tail_filter *filter, struct tail_format *format, struct err **err);
+/* Lines of standard input, filtered and formatted; join, begins: tail/join.h. */
+int tail_stdin(struct tail_filter *filter, struct tail_format *format, bool join, struct tail_filter *begins,
+               struct err **err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/tail.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "cli/target.h"
 #include "cli/when.h"
 #include "kube/discovery.h"
+#include "tail/join.h"
 #include "tail/split.h"
 
 void tail_query_release(struct tail_query *q)
@@ -85,7 +87,7 @@ bool tail_is_filter(const struct cmd_ctx *c)
 {
     const struct tail_options *o = c->options;
 
-    return o->from_stdin && !o->files && !tail_wants_pods(c);
+    return o->from_stdin && !o->files && !o->out_dir && !tail_wants_pods(c);
 }
 
 int tail_since(struct cmd_ctx *c, const struct tail_options *o, int64_t *ret_ns, struct err **err)
@@ -106,6 +108,7 @@ struct stdin_lines {
     struct tail_filter *filter;
     struct tail_format *format;
     struct tail_style *style;
+    struct tail_join *join; /* NULL: a line is a record */
     struct buf out;
 };
 
@@ -116,7 +119,7 @@ static void write_batch(struct stdin_lines *s)
     buf_truncate(&s->out, 0);
 }
 
-static bool on_stdin_line(void *arg, const struct tail_line *line)
+static void on_stdin_record(void *arg, const struct tail_line *line)
 {
     struct stdin_lines *s = arg;
 
@@ -124,10 +127,33 @@ static bool on_stdin_line(void *arg, const struct tail_line *line)
         tail_format_line(s->format, &s->out, s->style, line);
     if (s->out.len > 64 * 1024)
         write_batch(s);
+}
+
+static bool on_stdin_line(void *arg, const struct tail_line *line)
+{
+    struct stdin_lines *s = arg;
+
+    if (s->join)
+        tail_join_line(s->join, line, time_mono_ms());
+    else
+        on_stdin_record(s, line);
     return true;
 }
 
-int tail_stdin(struct tail_filter *filter, struct tail_format *format, struct err **err)
+/* As read(); a record that has ended while nothing came is shown meanwhile. */
+static ssize_t read_stdin(struct stdin_lines *s, char *piece, size_t size)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    if (s->join && tail_join_due(s->join) >= 0 && poll(&in, 1, TAIL_JOIN_MS) == 0) {
+        tail_join_flush(s->join);
+        write_batch(s);
+    }
+    return read(STDIN_FILENO, piece, size);
+}
+
+int tail_stdin(struct tail_filter *filter, struct tail_format *format, bool join, struct tail_filter *begins,
+               struct err **err)
 {
     enum { PIECE = 128 * 1024 };
     struct stdin_lines s = {.filter = filter, .format = format};
@@ -137,7 +163,9 @@ int tail_stdin(struct tail_filter *filter, struct tail_format *format, struct er
     ssize_t n;
 
     s.style = tail_style_new(format, &nobody, 0);
-    while ((n = read(STDIN_FILENO, piece, PIECE)) != 0) {
+    struct tail_join_options records = {.begins = begins, .record = on_stdin_record, .arg = &s};
+    s.join = join ? tail_join_new(&records) : NULL;
+    while ((n = read_stdin(&s, piece, PIECE)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -147,6 +175,9 @@ int tail_stdin(struct tail_filter *filter, struct tail_format *format, struct er
     }
     int os = n < 0 ? errno : 0;
     tail_split_end(&split, on_stdin_line, &s);
+    if (s.join)
+        tail_join_flush(s.join);
+    tail_join_free(s.join);
     write_batch(&s);
     tail_split_release(&split);
     tail_style_free(s.style);

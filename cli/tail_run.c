@@ -10,6 +10,7 @@
 #include "cli/fleet.h"
 #include "cli/outlet.h"
 #include "cli/tail.h"
+#include "cli/tail_outdir.h"
 #include "cli/tail_query.h"
 #include "cli/tail_skew.h"
 #include "cli/tail_template.h"
@@ -23,7 +24,9 @@ struct context;
 struct tailing {
     const struct tail_options *o; /* of the first context */
     VEC(struct context *) running;
-    struct tail_filter *until;
+    struct tail_filter *until, *begins;
+    struct tail_outdir *outdir;
+    struct err *trouble; /* of outdir: ends the run */
     struct tail_template *template;
     char **troubles;             /* of the template, that were told */
     struct loop_timer *end;      /* --until */
@@ -73,9 +76,12 @@ void tailing_free(void *arg)
         outlet_drain(t->outlet);
     }
     tail_engine_free(t->engine);
+    tail_outdir_free(t->outdir);
     loop_timer_free(t->end);
     loop_timer_free(t->patience);
     tail_filter_free(t->until);
+    tail_filter_free(t->begins);
+    err_free(t->trouble);
     tail_template_free(t->template);
     strv_free(t->troubles);
     free(t->running.items);
@@ -88,11 +94,25 @@ void tailing_free(void *arg)
     free(t);
 }
 
+static void end_all(struct tailing *t);
+
 static bool on_write(void *arg, const char *text, size_t len)
 {
     struct tailing *t = arg;
 
+    if (t->outdir) {
+        if (!t->trouble && tail_outdir_flush(t->outdir, &t->trouble) < 0)
+            end_all(t);
+        return true;
+    }
     return outlet_write(t->outlet, text, len);
+}
+
+static void on_line(void *arg, const struct tail_info *info, const struct tail_line *line)
+{
+    struct tailing *t = arg;
+
+    tail_outdir_line(t->outdir, info, line);
 }
 
 static void on_outlet_room(void *arg)
@@ -193,6 +213,14 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
         if (r < 0)
             err_wrap(err, "--until-match");
     }
+    if (r == 0 && !str_empty(o->multiline)) {
+        struct tail_filter_options begins = {.include = (char *[]){(char *)(uintptr_t)o->multiline, NULL}};
+        r = tail_filter_new(&begins, &t->begins, err);
+        if (r < 0)
+            err_wrap(err, "--multiline");
+    }
+    if (r == 0 && o->out_dir)
+        r = tail_outdir_new(o->out_dir, fleet_is(c), o->times != TAIL_TIMES_NONE, &t->outdir, err);
     if (r == 0 && o->container)
         r = tail_pattern_new(o->container, "--container", &t->container, err);
     if (r == 0)
@@ -215,6 +243,7 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
         .render_failed = on_render_failed,
         .render_arg = t,
         .by_container = o->by_container,
+        .fields = o->fields,
         .filter = tail_filter_highlights(t->filter) ? t->filter : NULL,
     };
     t->format = tail_format_new(&format);
@@ -228,7 +257,10 @@ int tailing_new(struct cmd_ctx *c, struct tailing **ret, struct err **err)
         .window_ms = (o->window_ns + 999999) / 1000000,
         .patience_ms = o->no_follow ? HISTORY_PATIENCE_MS : 0,
         .filter = o->include || o->exclude ? t->filter : NULL,
-        .format = t->format,
+        .format = t->outdir ? NULL : t->format,
+        .join = o->multiline != NULL,
+        .begins = t->begins,
+        .line = t->outdir ? on_line : NULL,
         .total = (size_t)o->total,
         .total_ns = o->total ? time_now_ns() : 0,
         .until_ns = o->until_ns,
@@ -384,11 +416,27 @@ static void on_file_done(void *arg, const struct err *err)
     on_part_done(x, x->shared->o->no_follow ? err : NULL);
 }
 
+/* "ready", "ready=false": names and states in any case. */
+static bool has_condition(const cJSON *pod, const char *wanted)
+{
+    if (!wanted)
+        return true;
+    const char *equals = strchr(wanted, '=');
+    size_t len = equals ? (size_t)(equals - wanted) : strlen(wanted);
+
+    json_each (condition, json_at(pod, "status.conditions")) {
+        const char *type = json_str_or(condition, "type", "");
+        if (strlen(type) == len && strncasecmp(type, wanted, len) == 0)
+            return strcasecmp(json_str_or(condition, "status", ""), equals ? equals + 1 : "true") == 0;
+    }
+    return false;
+}
+
 static bool on_pod(void *arg, const cJSON *pod, char ***ret_names)
 {
     struct context *x = arg;
 
-    if (!tail_queries_pod(x->queries, pod, ret_names))
+    if (!has_condition(pod, x->shared->o->condition) || !tail_queries_pod(x->queries, pod, ret_names))
         return false;
     if (x->extras)
         tail_extras_again(x->extras);
@@ -567,6 +615,11 @@ struct tail_filter *tailing_filter(struct tailing *t)
     return t->filter;
 }
 
+struct tail_filter *tailing_begins(struct tailing *t)
+{
+    return t->begins;
+}
+
 struct tail_format *tailing_format(struct tailing *t)
 {
     return t->format;
@@ -603,6 +656,15 @@ int tail_context(struct cmd_ctx *c, struct tailing *shared, struct err **err)
     loop_signal_free(sigint);
     loop_signal_free(sigterm);
     r = err_move(err, TAKE_PTR(x.err));
+    if (shared->outdir && (!shared->running.len || interrupt.signum)) {
+        tail_engine_flush(shared->engine);
+        if (!shared->trouble)
+            tail_outdir_flush(shared->outdir, &shared->trouble);
+    }
+    if (r == 0 && shared->trouble) {
+        interrupt.signum = 0;
+        r = err_move(err, TAKE_PTR(shared->trouble));
+    }
     if (r == 0 && whole && !interrupt.signum && shared->until && !shared->matched && !shared->running.len)
         r = err_set(err, ERR_TIMEOUT, "no line matched --until-match \"%s\"", shared->o->until_match);
     context_release(&x);

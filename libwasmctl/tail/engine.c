@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timefmt.h"
+#include "tail/join.h"
 
 enum {
     BATCH_MOST = 64 * 1024,
@@ -36,6 +37,9 @@ struct tail_source {
     bool ended;
     struct tail_source *full_next;
     bool full;
+    struct tail_join *join;
+    struct tail_source *open_next; /* of those with a record that has not ended */
+    bool open;
 };
 
 struct tail_engine {
@@ -45,6 +49,8 @@ struct tail_engine {
     struct loop_timer *timer;
     struct buf out;
     struct tail_source *full; /* those that hold back */
+    struct tail_source *open; /* those with a record that has not ended */
+    struct loop_timer *ends;  /* of such records */
     struct tail_engine_stats stats;
     VEC(struct tally *) tallies;
     /* The last lines of before the start (options.total), formatted: a ring. */
@@ -52,17 +58,32 @@ struct tail_engine {
     size_t nheld, held_first;
     bool holding, begun;
     struct loop_defer *tell_over;
+    bool handed;           /* to line(), since write() was called */
     bool over;             /* the last line was given out */
     bool enough;           /* the output takes no more for now */
     size_t peak;           /* of bytes that waited since memory was given back */
     int64_t given_back_ms; /* 0 = never */
 };
 
+/* Lines of the source in it. */
+static size_t lines_of(const struct tail_line *line)
+{
+    size_t n = 1;
+
+    for (const char *p = line->text, *end = p + line->len; line->flags & TAIL_RECORD; n++) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        if (!p++)
+            break;
+    }
+    return n;
+}
+
 static bool write_out(struct tail_engine *e)
 {
-    if (!e->out.len)
+    if (!e->out.len && !e->handed)
         return true;
-    bool more = e->options.write(e->options.arg, e->out.data, e->out.len);
+    e->handed = false;
+    bool more = e->options.write(e->options.arg, buf_str(&e->out), e->out.len);
     buf_truncate(&e->out, 0);
     return more;
 }
@@ -119,10 +140,16 @@ static bool on_emit(void *arg, void *owner, const struct tail_line *line)
     }
     if (e->holding && line->ns >= o->total_ns)
         release_held(e);
-    tail_format_line(o->format, &e->out, s->style, line);
-    e->stats.shown++;
+    size_t n = lines_of(line);
+    if (o->line) {
+        o->line(o->arg, &s->info, line);
+        e->handed = true;
+    }
+    if (o->format)
+        tail_format_line(o->format, &e->out, s->style, line);
+    e->stats.shown += n;
     e->stats.late += !!(line->flags & TAIL_LATE);
-    s->tally->stats.shown++;
+    s->tally->stats.shown += n;
     s->tally->stats.late += !!(line->flags & TAIL_LATE);
     if (o->until && own && tail_filter_passes(o->until, line->text, line->len)) {
         e->over = true;
@@ -134,9 +161,22 @@ static bool on_emit(void *arg, void *owner, const struct tail_line *line)
     return !e->enough;
 }
 
+static void leave_open(struct tail_source *s)
+{
+    for (struct tail_source **at = &s->engine->open; s->open; at = &(*at)->open_next)
+        if (*at == s) {
+            *at = s->open_next;
+            s->open = false;
+            return;
+        }
+}
+
 static void source_free(struct tail_source *s)
 {
     struct tail_engine *e = s->engine;
+
+    leave_open(s);
+    tail_join_free(s->join);
 
     for (struct tail_source **at = &e->full; s->full; at = &(*at)->full_next)
         if (*at == s) {
@@ -229,10 +269,61 @@ static void soon(struct tail_engine *e)
         e->defer = loop_defer(e->options.loop, on_defer, e);
 }
 
+static bool put(struct tail_source *s, const struct tail_line *line)
+{
+    struct tail_engine *e = s->engine;
+    bool own = !(line->flags & (TAIL_GAP | TAIL_NOTICE));
+    int64_t now = loop_now_ms(e->options.loop), wall = time_now_ns();
+
+    if (own && e->options.filter && !tail_filter_passes(e->options.filter, line->text, line->len)) {
+        tail_lane_heard(s->lane, line->ns, now, wall);
+        return true;
+    }
+    tail_lane_put(s->lane, line, now, wall);
+    soon(e);
+    if (!tail_lane_full(s->lane))
+        return true;
+    if (!s->full) {
+        s->full = true;
+        s->full_next = e->full;
+        e->full = s;
+    }
+    return false;
+}
+
+static void on_record(void *arg, const struct tail_line *record)
+{
+    put(arg, record);
+}
+
+/* Records that nothing was added to for a while have ended. */
+static void on_records_end(void *arg)
+{
+    struct tail_engine *e = arg;
+    int64_t now = loop_now_ms(e->options.loop), next = -1;
+
+    for (struct tail_source **at = &e->open; *at;) {
+        struct tail_source *s = *at;
+        int64_t due = tail_join_due(s->join);
+        if (due > now) {
+            next = next < 0 || due < next ? due : next;
+            at = &s->open_next;
+            continue;
+        }
+        *at = s->open_next;
+        s->open = false;
+        tail_join_flush(s->join);
+    }
+    if (next >= 0)
+        loop_timer_start(e->ends, next - now);
+}
+
 struct tail_engine *tail_engine_new(const struct tail_engine_options *options)
 {
     struct tail_engine *e = xcalloc(1, sizeof(*e));
-    struct tail_merge_options merge = {.window_ms = options->window_ms,
+    /* A record comes so much later than its first line. */
+    int64_t joining_ms = options->join && options->window_ms ? TAIL_JOIN_MS : 0;
+    struct tail_merge_options merge = {.window_ms = options->window_ms + joining_ms,
                                        .patience_ms = options->patience_ms,
                                        .max_bytes = options->max_bytes,
                                        .emit = on_emit,
@@ -242,6 +333,7 @@ struct tail_engine *tail_engine_new(const struct tail_engine_options *options)
     e->options = *options;
     e->merge = tail_merge_new(&merge);
     e->timer = loop_timer_new(options->loop, on_timer, e);
+    e->ends = loop_timer_new(options->loop, on_records_end, e);
     e->holding = options->total > 0;
     e->held = xcalloc(options->total, sizeof(*e->held));
     return e;
@@ -263,6 +355,7 @@ void tail_engine_free(struct tail_engine *e)
     loop_defer_cancel(e->tell_over);
     loop_defer_cancel(e->defer);
     loop_timer_free(e->timer);
+    loop_timer_free(e->ends);
     buf_release(&e->out);
     free(e);
 }
@@ -275,6 +368,11 @@ void tail_engine_more(struct tail_engine *e)
 
 void tail_engine_flush(struct tail_engine *e)
 {
+    while (e->open) {
+        struct tail_source *s = e->open;
+        leave_open(s);
+        tail_join_flush(s->join);
+    }
     tail_merge_flush(e->merge);
     if (e->holding)
         release_held(e);
@@ -327,7 +425,12 @@ struct tail_source *tail_source_new(struct tail_engine *e, struct tail_info *inf
 
     *s = (struct tail_source){.engine = e, .info = *info, .room = room, .arg = arg};
     *info = (struct tail_info){0};
-    s->style = tail_style_new(e->options.format, &s->info, siblings);
+    if (e->options.format)
+        s->style = tail_style_new(e->options.format, &s->info, siblings);
+    if (e->options.join) {
+        struct tail_join_options join = {.begins = e->options.begins, .record = on_record, .arg = s};
+        s->join = tail_join_new(&join);
+    }
     s->lane = tail_lane_new(e->merge, s, past, loop_now_ms(e->options.loop));
     s->tally = tally_of(e, s->info.context ? s->info.context : "");
     s->silent = true;
@@ -367,21 +470,23 @@ bool tail_source_line(struct tail_source *s, const struct tail_line *line)
     s->tally->stats.gaps += !!(line->flags & TAIL_GAP);
     s->tally->silent -= s->silent;
     s->silent = false;
-    int64_t now = loop_now_ms(e->options.loop), wall = time_now_ns();
-    if (own && e->options.filter && !tail_filter_passes(e->options.filter, line->text, line->len)) {
-        tail_lane_heard(s->lane, line->ns, now, wall);
-        return true;
+    if (!s->join)
+        return put(s, line);
+    int64_t now = loop_now_ms(e->options.loop);
+    if (!own) {
+        tail_join_flush(s->join);
+        return put(s, line);
     }
-    tail_lane_put(s->lane, line, now, wall);
-    soon(e);
-    if (!tail_lane_full(s->lane))
-        return true;
-    if (!s->full) {
-        s->full = true;
-        s->full_next = e->full;
-        e->full = s;
+    tail_join_line(s->join, line, now);
+    if (!s->open) {
+        s->open = true;
+        s->open_next = e->open;
+        e->open = s;
     }
-    return false;
+    if (!loop_timer_active(e->ends))
+        loop_timer_start(e->ends, TAIL_JOIN_MS);
+    tail_lane_heard(s->lane, 0, now, 0);
+    return !s->full;
 }
 
 void tail_source_heard(struct tail_source *s, int64_t ns)
@@ -393,6 +498,9 @@ void tail_source_end(struct tail_source *s)
 {
     struct tail_engine *e = s->engine;
 
+    if (s->join)
+        tail_join_flush(s->join);
+    leave_open(s);
     s->ended = true;
     tail_lane_end(s->lane);
     soon(e);

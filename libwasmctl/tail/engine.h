@@ -21,7 +21,11 @@ struct tail_engine_options {
     int64_t patience_ms;        /* tail/merge.h */
     size_t max_bytes;           /* of lines that wait; 0 = TAIL_MERGE_BYTES */
     struct tail_filter *filter; /* borrowed; NULL = every line */
-    struct tail_format *format; /* borrowed */
+    struct tail_format *format; /* borrowed; NULL = lines are not written, but handed out by line() */
+    bool join;                  /* lines that belong together stay together (tail/join.h) */
+    struct tail_filter *begins; /* of join; borrowed, may be NULL */
+    /* Every line that is given out, besides or in place of write(). Must not call the engine. May be NULL. */
+    void (*line)(void *arg, const struct tail_info *info, const struct tail_line *line);
     /* Of the lines from before `total_ns` only so many last ones of all sources together are shown; 0 = all.
      * They are kept back until tail_engine_begun() was called and no source delivers its past any more. */
     size_t total;
@@ -30,7 +34,8 @@ struct tail_engine_options {
     struct tail_filter
         *until; /* the first line it passes is the last one that is shown; borrowed, may be NULL */
     void (*over)(void *arg); /* that line was given out; in a later turn. May be NULL */
-    /* Whole lines. False: enough until tail_engine_more(). Must not call the engine. */
+    /* Whole lines; none (len 0) after lines that were only handed out. False: enough until
+     * tail_engine_more(). Must not call the engine. */
     bool (*write)(void *arg, const char *text, size_t len);
     void *arg;
 };

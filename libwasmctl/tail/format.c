@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "tail/readable.h"
 
 #define RESET     "\033[0m"
 #define FAINT     "\033[2m"
@@ -317,8 +318,8 @@ static void add_json_string(struct buf *out, const char *text, size_t len)
             buf_adds(out, "\xef\xbf\xbd");
         else if (c == '"' || c == '\\')
             buf_addf(out, "\\%c", c);
-        else if (c == '\t')
-            buf_adds(out, "\\t");
+        else if (c == '\t' || c == '\n')
+            buf_adds(out, c == '\t' ? "\\t" : "\\n");
         else
             buf_addf(out, "\\u%04x", c);
         p += n;
@@ -347,80 +348,18 @@ static void format_json(struct tail_format *f, struct buf *out, const struct tai
     buf_add(out, style->json, style->json_len);
 }
 
-/* Messages that are JSON objects, for people */
-
-static const char *level_colour(const char *level)
+static void add_readable_text(void *arg, struct buf *out, const char *text, size_t len)
 {
-    static const struct {
-        const char *name, *colour;
-    } rows[] = {
-        {"trace", FAINT},        {"debug", FAINT},        {"info", "\033[32m"},
-        {"notice", "\033[36m"},  {"warn", "\033[33m"},    {"warning", "\033[33m"},
-        {"error", "\033[31m"},   {"err", "\033[31m"},     {"critical", "\033[1;31m"},
-        {"fatal", "\033[1;31m"}, {"panic", "\033[1;31m"}, {"10", FAINT},
-        {"20", FAINT},           {"30", "\033[32m"},      {"40", "\033[33m"},
-        {"50", "\033[31m"},      {"60", "\033[1;31m"}, /* bunyan */
-    };
+    const struct tail_line line = {.text = text, .len = len};
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (strcasecmp(rows[i].name, level) == 0)
-            return rows[i].colour;
-    return "";
-}
-
-static const cJSON *member_of(const cJSON *o, const char *const *names)
-{
-    for (; *names; names++) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(o, *names);
-        if (value && !cJSON_IsObject(value) && !cJSON_IsArray(value))
-            return value;
-    }
-    return NULL;
-}
-
-static char *value_text(const cJSON *value)
-{
-    return cJSON_IsString(value) ? xstrdup(value->valuestring) : json_print(value);
+    add_message(arg, out, &line);
 }
 
 static bool add_pretty(struct tail_format *f, struct buf *out, const struct tail_line *line)
 {
-    static const char *const levels[] = {"level", "severity", "lvl", "levelname", "log.level", NULL};
-    static const char *const texts[] = {"msg", "message", "event", NULL};
-    static const char *const times[] = {"time", "ts", "timestamp", "@timestamp", "t", NULL};
-    _cleanup_json_ cJSON *o = NULL;
+    const struct tail_readable r = {f->options.colour, f->options.fields, add_readable_text, f};
 
-    if (!line->len || line->text[0] != '{' || json_parse(line->text, line->len, "line", &o, NULL) < 0 ||
-        !cJSON_IsObject(o))
-        return false;
-    const cJSON *level = member_of(o, levels), *text = member_of(o, texts), *time = member_of(o, times);
-    struct tail_line part = *line;
-    part.flags = 0;
-    if (level) {
-        _cleanup_free_ char *word = value_text(level);
-        _cleanup_free_ char *shown = str_escape_control(word, false);
-        if (f->options.colour)
-            buf_addf(out, "%s%-5s" RESET " ", level_colour(word), shown);
-        else
-            buf_addf(out, "%-5s ", shown);
-    }
-    if (text) {
-        _cleanup_free_ char *word = value_text(text);
-        part.text = word;
-        part.len = strlen(word);
-        add_message(f, out, &part);
-    }
-    json_each (value, o) {
-        if (value == level || value == text || value == time)
-            continue;
-        _cleanup_free_ char *key = str_escape_control(value->string, false);
-        _cleanup_free_ char *word = value_text(value);
-        _cleanup_free_ char *shown = str_escape_control(word, false);
-        bool quoted = cJSON_IsString(value) && (!*shown || strpbrk(shown, " =\""));
-        buf_addf(out, f->options.colour ? " " FAINT "%s=" RESET : " %s=", key);
-        buf_addf(out, quoted ? "\"%s\"" : "%s", shown);
-    }
-    return true;
+    return !(line->flags & TAIL_CUT) && tail_readable(&r, out, line->text, line->len);
 }
 
 /* What stands out is marked line by line: the ends of lines are no control characters here. */
@@ -466,8 +405,8 @@ static bool rendered(struct tail_format *f, struct buf *out, struct tail_style *
     return false;
 }
 
-void tail_format_line(struct tail_format *f, struct buf *out, struct tail_style *style,
-                      const struct tail_line *line)
+static void format_line(struct tail_format *f, struct buf *out, struct tail_style *style,
+                        const struct tail_line *line)
 {
     const struct tail_format_options *o = &f->options;
 
@@ -501,4 +440,25 @@ void tail_format_line(struct tail_format *f, struct buf *out, struct tail_style 
     else if (o->output != TAIL_OUTPUT_PRETTY || !add_pretty(f, out, line))
         add_message(f, out, line);
     buf_addc(out, '\n');
+}
+
+void tail_format_line(struct tail_format *f, struct buf *out, struct tail_style *style,
+                      const struct tail_line *line)
+{
+    const struct tail_format_options *o = &f->options;
+    bool whole = o->render || o->output == TAIL_OUTPUT_JSON || o->output == TAIL_OUTPUT_NDJSON;
+
+    if (whole || !(line->flags & TAIL_RECORD)) {
+        format_line(f, out, style, line);
+        return;
+    }
+    struct tail_line part = *line;
+    for (const char *p = line->text, *end = p + line->len; p <= end; p += part.len + 1) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        part.text = p;
+        part.len = (size_t)((newline ? newline : end) - p);
+        part.flags = newline ? line->flags & ~(unsigned)TAIL_CUT : line->flags;
+        format_line(f, out, style, &part);
+        part.flags = line->flags;
+    }
 }

@@ -16,7 +16,8 @@ enum tail_output {
     TAIL_OUTPUT_JSON,    /* one object a line: message, timestamp, context, nodeName, namespace, podName,
                             containerName,    labels, annotations */
     TAIL_OUTPUT_NDJSON,  /* the same */
-    TAIL_OUTPUT_PRETTY,  /* as default; a message that is a JSON object is shown as level, text, key=value */
+    TAIL_OUTPUT_PRETTY,  /* as default; messages of structured logs as level, text, key=value: tail/readable.h
+                          */
 };
 extern const char *const tail_output_choices[]; /* "default", "raw", "json", "ndjson", "pretty", NULL */
 
@@ -39,6 +40,7 @@ struct tail_format_options {
     bool namespaces;            /* name the namespace */
     bool by_container;          /* a colour for each container, not each pod */
     struct tail_filter *filter; /* for what stands out; borrowed, may be NULL */
+    char *const *fields; /* of PRETTY: those that are shown of JSON, in this order; NULL = all; borrowed */
     /* Colours of Pods in place of the built-in ones, and of their containers (as many, or NULL for the same):
      * parameters of SGR ("36", "1;38;5;208"); NULL-ended, borrowed. */
     char *const *pod_colours, *const *container_colours;

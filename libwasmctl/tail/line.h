@@ -11,6 +11,7 @@ enum {
     TAIL_NOTICE = 1 << 2, /* no line of the source: says what became of it */
     TAIL_CUT = 1 << 3,    /* longer than the limit: the rest was dropped */
     TAIL_STDERR = 1 << 4, /* the source says that it was written to standard error */
+    TAIL_RECORD = 1 << 5, /* several lines of the source, with newlines between them (tail/join.h) */
 };
 
 struct tail_line {

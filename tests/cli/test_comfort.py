@@ -77,6 +77,18 @@ class Completion(harness.CliTest):
         self.assertEqual("500", self.requests()[0].query["limit"])
         self.assertIn("PartialObjectMetadataList", self.requests()[0].headers["Accept"])
 
+    def test_what_has_logs(self):
+        self.serve()
+        pods = [{"metadata": {"name": n, "namespace": "default", "labels": {"app": n}}} for n in ("web-1", "web-2", "db-1")]
+        self.api.on("GET", "/api/v1/namespaces/default/pods", Answer(listing(*pods)))
+        self.api.on("GET", "/api/v1/nodes", Answer(listing({"metadata": {"name": "n1"}})))
+        self.assertEqual((["web-1", "web-2", "wasmactor/", "wasmprovider/"], 6), self.words("tail", "w"))
+        self.assertEqual((["web-2"], 4), self.words("tail", "web-1", "web"))
+        self.assertEqual((["wasmactor/hello", "wasmactor/help"], 4), self.words("tail", "wasmactor/"))
+        self.assertEqual((["app=db-1"], 4), self.words("tail", "-l", "app=d"))
+        self.assertEqual((["n1"], 4), self.words("tail", "--node", ""))
+        self.assertEqual((["pretty", "ppextjson"], 4), self.words("tail", "-o", "p"))
+
     def test_another_namespace_is_another_question(self):
         self.serve()
         self.words("get", "wa", "")

@@ -2,6 +2,7 @@
 docs/tail.md. Skipped (77) when stern was not built (dev/parts/build.sh stern)."""
 import glob
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -59,6 +60,15 @@ class Beside(unittest.TestCase):
                     stern, ours = self.both("--template", template, f"--color={colour}")
                     self.assertTrue(stern, "stern printed nothing")
                     self.assertEqual(ours, stern)
+
+    def test_every_flag_is_there(self):
+        def flags(*command):
+            shown = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+            return set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", shown, re.M))
+        elsewhere = {"--color", "--completion", "--context", "--help", "--kubeconfig", "--namespace", "--show-hidden-options", "--verbosity", "--version"}
+        theirs = flags(STERN[0], "--help")
+        self.assertGreater(len(theirs), 40)
+        self.assertEqual(theirs - flags(WASMCTL, "tail", "--help") - elsewhere, set())
 
     def test_filters(self):
         for options in FILTERS:
